@@ -1,0 +1,31 @@
+"""One error tree. Every message names the file, setting or field at fault and says what to do about it."""
+
+__all__ = ["BusyError", "ConfigError", "GuideError", "InputError", "ModelError", "NotFoundError", "StoreError"]
+
+
+class GuideError(Exception):
+    """Any failure that the user can act on; its text is the one line that every way in shows."""
+
+
+class InputError(GuideError):
+    """A file, a question or a field that can't be used as it is."""
+
+
+class NotFoundError(GuideError):
+    """A named document, model or adapter that isn't there."""
+
+
+class ConfigError(GuideError):
+    """A setting that can't be used, or settings that don't fit together."""
+
+
+class ModelError(GuideError):
+    """A model, adapter or tokenizer that can't be loaded or doesn't fit."""
+
+
+class StoreError(GuideError):
+    """The knowledge base can't be opened, read or written."""
+
+
+class BusyError(GuideError):
+    """Too much is waiting already; asking again later is right."""

@@ -1,0 +1,138 @@
+"""The values that flow from bytes to answers. All are frozen; offsets count Unicode code points of a text."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+PassageKind = Literal["prose", "table", "table_row", "list", "code"]
+Mode = Literal["rag", "plain"]
+Style = Literal["quote", "prose"]
+
+
+@dataclass(frozen=True)
+class RawDocument:
+    """A file as it was received; `sha256` is the hex digest of `data`."""
+
+    name: str
+    data: bytes
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One stretch of restored text that had to be inferred because bytes were missing.
+
+    `start` and `end` bound `after` in the restored text; `before` is the damaged text that it replaces. `confidence`
+    is the probability of `after`; `alternatives` are the next best readings, likeliest first.
+    """
+
+    start: int
+    end: int
+    before: str
+    after: str
+    confidence: float
+    alternatives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document as it is known: `text` is the restored text, `encoding` how its bytes were read.
+
+    `damage` names the kinds of mojibake that were undone, in the order in which they were undone; empty when clean.
+    `id` is stable over a document's versions (it follows from the name); `sha256` is that of the received bytes.
+    """
+
+    id: str
+    name: str
+    title: str
+    text: str
+    encoding: str
+    sha256: str
+    damage: tuple[str, ...] = ()
+    repairs: tuple[Repair, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """A stretch of a document under one heading; `path` is the trail of headings, outermost first."""
+
+    path: tuple[str, ...]
+    level: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Passage:
+    """What is retrieved: `document.text[start:end] == text`; lines count from 1, both ends included.
+
+    `context` is text that helps to find the passage but does not stand in its span: the heading trail, a table's
+    header, a list's lead. `indexed` is what dense and lexical search see.
+    """
+
+    id: str
+    document_id: str
+    source: str
+    kind: PassageKind
+    text: str
+    section: tuple[str, ...]
+    start: int
+    end: int
+    first_line: int
+    last_line: int
+    context: str = ""
+
+    @property
+    def indexed(self) -> str:
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A retrieved passage with its fused score and the two scores behind it (None: not found by that search)."""
+
+    passage: Passage
+    score: float
+    dense: float | None
+    lexical: float | None
+
+
+@dataclass(frozen=True)
+class Citation:
+    """A verbatim quote: it stands at `[start, end)` of the restored text of `source`, on `lines` (first, last).
+
+    `restored` is the lowest confidence among the inferred characters inside the quote; None when there are none.
+    """
+
+    n: int
+    quote: str
+    source: str
+    section: tuple[str, ...]
+    start: int
+    end: int
+    lines: tuple[int, int]
+    restored: float | None
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens that the model read and wrote for one answer."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question's answer with all that it rests on; `[n]` in `text` refers to `citations`."""
+
+    question: str
+    text: str
+    abstained: bool
+    mode: Mode
+    style: Style
+    model: str
+    adapter: str | None
+    citations: tuple[Citation, ...]
+    hits: tuple[Hit, ...]
+    usage: Usage
+    timings_ms: dict[str, float] = field(default_factory=dict)

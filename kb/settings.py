@@ -1,0 +1,68 @@
+"""One frozen settings object: flags over `GUIDE_*` environment variables over `guide.toml` over defaults."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from kb.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ROOT / "kb" / "sources"
+WEIGHTS = ROOT / "models" / "weights"
+SETTINGS_FILE = "guide.toml"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Each field `x` is `GUIDE_X` in the environment and `x = …` in `guide.toml`."""
+
+    model_config = SettingsConfigDict(env_prefix="GUIDE_", frozen=True, extra="forbid", toml_file=SETTINGS_FILE)
+
+    home: Path = Field(
+        default_factory=lambda: platformdirs.user_data_path("guide"), description="where the knowledge base is kept"
+    )
+    embedding_model: str = Field(
+        default=str(WEIGHTS / "embedding"), description="a sentence-transformers folder or hub id"
+    )
+    chat_model: str = Field(default=str(WEIGHTS / "chat"), description="a causal language model's folder or hub id")
+    adapter: str = Field(
+        default=str(WEIGHTS / "adapter"), description="a peft adapter's folder or hub id for the chat model, or 'none'"
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where models run")
+    top_k: int = Field(default=8, ge=1, le=100, description="how many passages a search returns")
+    max_document_mb: float = Field(default=20, gt=0, description="larger files are refused")
+    max_question_chars: int = Field(default=4000, ge=1, description="longer questions are refused")
+    host: str = Field(default="127.0.0.1", description="the address that `guide serve` binds")
+    port: int = Field(default=8000, ge=0, le=65535, description="its port; 0 takes a free one")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**flags: Any) -> Settings:
+    """The settings in force; flags that are None count as not given.
+
+    Raises:
+        ConfigError: a value that can't be used, or a name in `guide.toml` that no setting has.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(
+            f"Setting {name} = {first['input']!r}: {first['msg'].lower()}. "
+            f"Set GUIDE_{name.upper()} or `{name}` in {SETTINGS_FILE}; docs/settings.md lists them all."
+        ) from problem
+    except ValueError as problem:
+        raise ConfigError(f"{SETTINGS_FILE}: {problem}. Mend or remove the file.") from problem
