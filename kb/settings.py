@@ -28,7 +28,8 @@ class Settings(BaseSettings):
     )
     chat_model: str = Field(default=str(WEIGHTS / "chat"), description="a causal language model's folder or hub id")
     adapter: str = Field(
-        default=str(WEIGHTS / "adapter"), description="a peft adapter's folder or hub id for the chat model, or 'none'"
+        default=str(WEIGHTS / "guide-lora"),
+        description="a peft adapter's folder or hub id, or 'none'",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where models run")
     top_k: int = Field(default=8, ge=1, le=100, description="how many passages a search returns")
@@ -43,8 +44,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 

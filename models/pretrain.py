@@ -99,7 +99,9 @@ def tokenise(rows: Iterator[tuple[str, str]], tokenizer: PreTrainedTokenizerFast
     chosen.shuffle(documents)
     ids: list[np.ndarray] = []
     for first in range(0, len(documents), 256):
-        for encoded in tokenizer.backend_tokenizer.encode_batch(documents[first : first + 256], add_special_tokens=False):
+        for encoded in tokenizer.backend_tokenizer.encode_batch(
+            documents[first : first + 256], add_special_tokens=False
+        ):
             ids.append(np.array([*encoded.ids, end], dtype=np.uint16))
     part = out.with_suffix(".part")
     np.concatenate(ids).tofile(part)
