@@ -116,9 +116,9 @@ class ChatModel:
         *,
         batch_tokens: int = 8192,
     ) -> Scored:
-        """log P(continuation | conversation) in nats for each of n conversations, each with its own adapter.
+        """The log-likelihood of one continuation after each of n conversations, each with its own adapter.
 
-        Prompts that are too long for the window lose their middle turns' tail, never the continuation.
+        A prompt that is too long for the window loses its beginning, never its end or the continuation.
         """
         target = self.tokenizer(continuation, add_special_tokens=False)["input_ids"][: self.window // 2]
         prompts = [render(self.tokenizer, c)[-(self.window - len(target)) :] for c in conversations]

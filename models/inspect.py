@@ -1,7 +1,7 @@
 """What a model folder is and whether an adapter fits a base, found out before any weight is loaded.
 
 The order of checks: classify the folder, parse the adapter's config, read the safetensors headers, predict every tensor
-that the base's shape asks for, compare. An adapter that fits in name only is what loads in silence and answers nonsense.
+that the base's shape asks for, compare. An adapter that fits in name only would load in silence and answer nonsense.
 """
 
 import hashlib
@@ -170,7 +170,7 @@ def check_fit(adapter: AdapterFacts, base: Path) -> None:
     recorded = adapter.manifest.get("config_sha256")
     if recorded and recorded != config_digest(adapter.folder):
         raise ModelError(
-            f"{adapter.folder}/adapter_config.json was changed after training. Put the trained one back, or train again."
+            f"{adapter.folder}/adapter_config.json was changed after training. Put the old one back, or train again."
         )
     expected = _expected_shapes(adapter, base)
     differences = list(_differences(expected, adapter.shapes))
@@ -210,7 +210,9 @@ def _expected_shapes(adapter: AdapterFacts, base: Path) -> Shapes:
     if hasattr(config, "init_lora_weights"):
         config = replace(config, init_lora_weights=True)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, trust_remote_code=False))
+        model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+            AutoConfig.from_pretrained(base, trust_remote_code=False)
+        )
     try:
         wrapped = get_peft_model(model, config, low_cpu_mem_usage=True)
     except ValueError as problem:

@@ -3,7 +3,7 @@
 import re
 import warnings
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -52,11 +52,12 @@ def load_base(folder: Path, device: torch.device) -> PreTrainedModel:
     tensor_shapes(weight_files(folder))
     dtype = {"cuda": torch.bfloat16, "mps": torch.float16}.get(device.type, torch.float32)
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, trust_remote_code=False, use_safetensors=True, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError) as problem:
         raise ModelError(f"{folder}: can't be loaded as a chat model: {problem}") from problem
+    model, report = loaded
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"{folder}: the weights lack {missing}. Download or save the model again.")
@@ -83,7 +84,7 @@ def attach(model: PreTrainedModel, adapter: AdapterFacts, base: Path, name: str)
     from peft import PeftModel
 
     rows = next((shape[0] for key, shape in adapter.shapes.items() if "embed_tokens.weight" in key), None)
-    if rows is not None and rows != model.get_input_embeddings().weight.shape[0]:
+    if rows is not None and rows != embedding_rows(model):
         model.resize_token_embeddings(rows)
     check_fit(adapter, base)
     with warnings.catch_warnings():
@@ -94,6 +95,11 @@ def attach(model: PreTrainedModel, adapter: AdapterFacts, base: Path, name: str)
             raise ModelError(f"{adapter.folder} can't be put on {base}: {problem}") from problem
     _check_finite(adapted, adapter.folder)
     return cast("PreTrainedModel", adapted.eval().requires_grad_(requires_grad=False))
+
+
+def embedding_rows(model: PreTrainedModel) -> int:
+    """How many token ids the model knows."""
+    return int(cast("torch.nn.Embedding", model.get_input_embeddings()).num_embeddings)
 
 
 def safe_name(name: str) -> str:
@@ -110,7 +116,7 @@ def _check_finite(model: torch.nn.Module, folder: Path) -> None:
 
 
 def _check_token_ids(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, folder: Path) -> None:
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows = embedding_rows(model)
     largest = max(tokenizer.get_vocab().values())
     if largest >= rows:
         raise ModelError(

@@ -11,23 +11,36 @@ Matrices are updated with Muon (Jordan et al. 2024), everything else with AdamW.
 import argparse
 import json
 import math
-import os
 import random
 import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from models.corpus import is_held_out, read_corpus, read_rows
 from models.tokenizer import END_OF_TEXT, TURN_END, train_tokenizer
 
-# How often a collection's documents are seen in one pass: translated by machine or far from the subject, less than once.
-WEIGHTS = {"laws": 0.25, "dotnet-docs-zh": 0.6, "sql-docs-zh": 0.6, "llm-action": 2, "self-llm": 2, "hf-course": 2, "d2l-zh": 2, "transformers": 2, "ms-swift": 2, "prompt-guide": 2, "reading": 2}  # fmt: skip
+# How often a collection is seen in one pass: less than once where it is machine-translated or far from the subject.
+WEIGHTS = {
+    "laws": 0.25,
+    "dotnet-docs-zh": 0.6,
+    "sql-docs-zh": 0.6,
+    "d2l-zh": 2,
+    "hf-course": 2,
+    "llm-action": 2,
+    "ms-swift": 2,
+    "prompt-guide": 2,
+    "reading": 2,
+    "self-llm": 2,
+    "transformers": 2,
+}
 
 
 @dataclass(frozen=True)
@@ -63,10 +76,14 @@ class PretrainConfig:
                 max_position_embeddings=self.context,
                 tie_word_embeddings=True,
                 bos_token_id=None,
-                eos_token_id=tokenizer.convert_tokens_to_ids(TURN_END),
-                pad_token_id=tokenizer.convert_tokens_to_ids(END_OF_TEXT),
+                eos_token_id=token_id(tokenizer, TURN_END),
+                pad_token_id=token_id(tokenizer, END_OF_TEXT),
             )
         )
+
+
+def token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    return cast("int", tokenizer.convert_tokens_to_ids(token))
 
 
 def texts(corpus: Path, reading: Path, held_out: bool) -> Iterator[tuple[str, str]]:
@@ -90,19 +107,17 @@ def hash_share(text: str) -> float:
 
 def tokenise(rows: Iterator[tuple[str, str]], tokenizer: PreTrainedTokenizerFast, out: Path, seed: int) -> None:
     """Writes all rows as one shuffled run of uint16 token ids, documents parted by the end-of-text token."""
-    end = tokenizer.convert_tokens_to_ids(END_OF_TEXT)
+    end = token_id(tokenizer, END_OF_TEXT)
     chosen = random.Random(seed)
     documents: list[str] = []
     for collection, text in rows:
         weight = WEIGHTS.get(collection, 1)
         documents += [text] * (math.floor(weight) + (chosen.random() < weight % 1))
     chosen.shuffle(documents)
-    ids: list[np.ndarray] = []
+    ids: list[NDArray[np.uint16]] = []
     for first in range(0, len(documents), 256):
-        for encoded in tokenizer.backend_tokenizer.encode_batch(
-            documents[first : first + 256], add_special_tokens=False
-        ):
-            ids.append(np.array([*encoded.ids, end], dtype=np.uint16))
+        batch = tokenizer.backend_tokenizer.encode_batch(documents[first : first + 256], add_special_tokens=False)
+        ids += [np.array([*encoded.ids, end], dtype=np.uint16) for encoded in batch]
     part = out.with_suffix(".part")
     np.concatenate(ids).tofile(part)
     part.rename(out)
@@ -114,7 +129,7 @@ def prepare(corpus: Path, reading: Path, run: Path, config: PretrainConfig) -> P
     if not (folder / "tokenizer.json").exists():
         sample = (text for _, text in texts(corpus, reading, held_out=False) if hash_share(text) < 0.35)
         train_tokenizer(sample, config.vocab_size).save_pretrained(str(folder))
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(str(folder))
+    tokenizer = cast("PreTrainedTokenizerFast", PreTrainedTokenizerFast.from_pretrained(str(folder)))
     for name, held_out in (("train", False), ("held_out", True)):
         if not (run / f"{name}.bin").exists():
             tokenise(texts(corpus, reading, held_out), tokenizer, run / f"{name}.bin", config.seed)
@@ -128,7 +143,8 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.run, self.device, self.step = config, run, device, 0
         self.tokens = np.memmap(run / "train.bin", dtype=np.uint16, mode="r")
-        self.model = config.model(tokenizer).to(device)
+        self.model: Any = config.model(tokenizer)
+        cast("Any", self.model).to(device)
         matrices = [p for n, p in self.model.named_parameters() if p.ndim == 2 and "embed" not in n]
         others = [p for n, p in self.model.named_parameters() if p.ndim != 2 or "embed" in n]
         lr = config.learning_rate
@@ -177,9 +193,10 @@ class Trainer:
 
     def save(self) -> None:
         part = self.run / "checkpoint.part"
-        state = {"step": self.step, "model": self.model.state_dict(), "optimisers": [o.state_dict() for o in self.optimisers]}  # fmt: skip
+        optimisers = [optimiser.state_dict() for optimiser in self.optimisers]
+        state = {"step": self.step, "model": self.model.state_dict(), "optimisers": optimisers}
         torch.save(state, part)
-        os.replace(part, self.run / "checkpoint.pt")
+        part.replace(self.run / "checkpoint.pt")
 
     def resume(self) -> None:
         """Continues from the run's checkpoint when there is one."""
@@ -192,8 +209,9 @@ class Trainer:
                 optimiser.load_state_dict(saved)
 
     def log(self, **row: float) -> None:
+        tokens = self.step * self.config.batch * self.config.sequence
         with (self.run / "log.jsonl").open("a") as log:
-            log.write(json.dumps({"step": self.step, "tokens": self.step * self.config.batch * self.config.sequence, **row}) + "\n")  # fmt: skip
+            log.write(json.dumps({"step": self.step, "tokens": tokens, **row}) + "\n")
 
 
 def train(trainer: Trainer, minutes: float, checkpoint_minutes: float = 10) -> None:

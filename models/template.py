@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
@@ -70,7 +70,7 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase, generation: GenerationConfig | 
     return sorted(stop for stop in stops if stop is not None)
 
 
-def _apply(tokenizer: PreTrainedTokenizerBase, conversation: Conversation, **options: bool) -> dict[str, list[int]]:
+def _apply(tokenizer: PreTrainedTokenizerBase, conversation: Conversation, **options: Any) -> dict[str, list[int]]:
     if not tokenizer.chat_template:
         raise ModelError(
             f"{tokenizer.name_or_path}: the tokenizer has no chat template. Use an instruction-tuned model, "

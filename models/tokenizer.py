@@ -1,5 +1,6 @@
 """The embedded chat model's own tokenizer: byte-fallback BPE for Chinese, English and code, with ChatML turns."""
 
+import json
 from collections.abc import Iterable
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -43,7 +44,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, alphabet: int = 4500)
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=_with_plain_byte_pieces(tokenizer),
         eos_token=TURN_END,
         pad_token=END_OF_TEXT,
@@ -56,8 +57,6 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, alphabet: int = 4500)
 
 def _with_plain_byte_pieces(tokenizer: Tokenizer) -> Tokenizer:
     """The trainer can only seed byte pieces as special tokens, which text could then forge; keep them as vocabulary."""
-    import json
-
     state = json.loads(tokenizer.to_str())
     state["added_tokens"] = []
     plain = Tokenizer.from_str(json.dumps(state))
