@@ -1,0 +1,1 @@
+"""Bytes to passages: reading, restoring, splitting, and keeping the knowledge base up to date."""

@@ -1,0 +1,201 @@
+"""Bytes to text. The encoding is found from evidence and named; nothing is dropped, replaced or guessed silently."""
+
+import codecs
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from kb.errors import InputError
+from kb.records import RawDocument
+from kb.settings import Settings
+
+__all__ = ["Decoded", "decode", "raw_document", "read_file"]
+
+# Longer marks first: UTF-32's little-endian mark begins with UTF-16's.
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+UNMARKED_WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
+CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+HIGH = re.compile(r"[^\x00-\x7f]")
+
+# What a double-byte encoding must show: characters without which hardly a sentence of its language is written.
+FREQUENT = {
+    "gb18030": "的一是不了在有人这中大来上个国到说们为子和你地出以时年得就那要下生会自着去之过家学对可里后小么心多天而"
+    "能好都然用方法行发成者分同文本数据使件务系统加载模型参训练类如果码请求",
+    "big5": "的一是不了在有人這中大來上個國到說們為子和你地出以時年得就那要下生會自著去之過家學對可裡後小麼心多天而"
+    "能好都然用方法行發成者分同文本數據使件務系統加載模型參訓練類如果碼請求",
+    "shift_jis": "のにはをたがでてとしれさあるいもなこうらかす",
+    "euc_jp": "のにはをたがでてとしれさあるいもなこうらかす",
+    "euc_kr": "이다는을의가에를고은한하지로도사기아인어있니들",
+}
+FREQUENT_SHARE = 0.08
+# In Western text a letter above ASCII stands in a word of ASCII letters or alone (à), a curly quote or dash anywhere.
+# ð, ý and þ are left out: where they are met the file is nearly always Turkish Windows-1254, not Icelandic.
+WESTERN = re.compile(
+    r"(?<=[A-Za-z])[À-ÏÑ-Üßà-ïñ-üÿŒœŠšŽžŸ]|[À-ÏÑ-Üßà-ïñ-üÿŒœŠšŽžŸ](?=[A-Za-z])|(?<=\s)[ÀÉàéó](?=\s)"
+    r"|[‘’“”–—…«»°§©®€£·\u00a0]"
+)
+WESTERN_SHARE = 0.9
+COHERENCE = 0.5
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A document's text, code point for code point what its bytes say, and the encoding that says it."""
+
+    text: str
+    encoding: str
+
+
+def raw_document(name: str, data: bytes) -> RawDocument:
+    return RawDocument(name, data, hashlib.sha256(data).hexdigest())
+
+
+def read_file(path: Path, settings: Settings) -> RawDocument:
+    """The file's bytes, named by its file name.
+
+    Raises:
+        InputError: the file is missing, a folder, unreadable, empty or larger than `max_document_mb`.
+    """
+    limit = settings.max_document_mb * 1_000_000
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: a folder, where a file was wanted. Name a file in it.")
+        size = path.stat().st_size
+        if size > limit:
+            raise InputError(
+                f"{path}: {size / 1e6:.1f} MB, more than max_document_mb = {settings.max_document_mb:g}. "
+                "Split the file, or raise GUIDE_MAX_DOCUMENT_MB."
+            )
+        data = path.read_bytes()
+    except FileNotFoundError as problem:
+        raise InputError(f"{path}: no such file. Check the path.") from problem
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise InputError(f"{path}: can't be read ({reason}). Check its permissions and its name.") from problem
+    if not data:
+        raise InputError(f"{path}: the file is empty. Give a file that holds text.")
+    return raw_document(path.name, data)
+
+
+def decode(raw: RawDocument) -> Decoded:
+    """The text of a document; line ends and every character are kept, only a byte order mark is taken off.
+
+    Tried in turn: a byte order mark, UTF-8, UTF-16 and UTF-32 without a mark, then the encodings that need evidence:
+    GB18030, Big5, Shift-JIS, EUC-JP and EUC-KR (the language's frequent characters are there), Windows-1252 (letters
+    stand in words), and what charset-normalizer recognises as coherent language.
+
+    Raises:
+        InputError: the bytes are no text, are cut off or broken in the encoding they are in, or fit no encoding.
+    """
+    if not raw.data:
+        raise InputError(f"{raw.name}: the document is empty. Give a file that holds text.")
+    decoded = _marked(raw) or _utf8(raw.data) or _wide(raw.data) or _by_evidence(raw)
+    controls = len(CONTROLS.findall(decoded.text))
+    if "\x00" in decoded.text or controls * 100 > len(decoded.text):
+        raise _binary(raw)
+    if not decoded.text.strip():
+        raise InputError(f"{raw.name}: the document holds nothing but white space. Give a file that holds text.")
+    return decoded
+
+
+def _marked(raw: RawDocument) -> Decoded | None:
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if raw.data.startswith(mark):
+            try:
+                return Decoded(raw.data.decode(encoding), encoding)
+            except UnicodeDecodeError as problem:
+                raise InputError(
+                    f"{raw.name}: its byte order mark says {encoding}, but byte {problem.start} onwards is not. "
+                    "The file may be cut off: save it again as UTF-8."
+                ) from problem
+    return None
+
+
+def _utf8(data: bytes) -> Decoded | None:
+    try:
+        return Decoded(data.decode("utf-8"), "utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _wide(data: bytes) -> Decoded | None:
+    """UTF-16 or UTF-32 without a mark: text in them has many zero bytes, and always at the same places."""
+    if data.count(0) * 10 < len(data):
+        return None
+    for encoding in UNMARKED_WIDE:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\x00" not in text and not CONTROLS.search(text):
+            return Decoded(text, encoding)
+    return None
+
+
+def _by_evidence(raw: RawDocument) -> Decoded:
+    if b"\x00" in raw.data:
+        raise _binary(raw)
+    shares = {encoding: _frequent_share(raw.data, encoding) for encoding in FREQUENT}
+    best = max(shares, key=lambda encoding: shares[encoding])
+    if shares[best] >= FREQUENT_SHARE:
+        return Decoded(raw.data.decode(best), best)
+    _refuse_broken_utf8(raw)
+    decoded = _western(raw.data) or _coherent(raw.data)
+    if decoded is None:
+        raise _binary(raw)
+    return decoded
+
+
+def _frequent_share(data: bytes, encoding: str) -> float:
+    """Of the characters above ASCII, the share that is frequent in the encoding's language; 0 where it can't decode."""
+    try:
+        high = HIGH.findall(data.decode(encoding))
+    except UnicodeDecodeError:
+        return 0.0
+    frequent = frozenset(FREQUENT[encoding])
+    return sum(c in frequent for c in high) / len(high) if high else 0.0
+
+
+def _refuse_broken_utf8(raw: RawDocument) -> None:
+    """Says where a file that is UTF-8 but for a few bytes breaks, so that it is not taken for something else."""
+    try:
+        raw.data.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        readable = raw.data.decode("utf-8", errors="ignore")
+        above_ascii = sum(byte > 0x7F for byte in raw.data)
+        kept = sum(len(c.encode()) for c in HIGH.findall(readable))
+        if kept * 2 > above_ascii:
+            line = raw.data.count(b"\n", 0, problem.start) + 1
+            raise InputError(
+                f"{raw.name}: UTF-8, but broken at byte {problem.start} (line {line}). "
+                "The file may be cut off or mixed from two encodings: mend that place, or save it again as UTF-8."
+            ) from problem
+
+
+def _western(data: bytes) -> Decoded | None:
+    try:
+        text = data.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+    at_home = len(WESTERN.findall(text))
+    return Decoded(text, "cp1252") if at_home >= WESTERN_SHARE * len(HIGH.findall(text)) else None
+
+
+def _coherent(data: bytes) -> Decoded | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data).best()
+    if best is None or best.coherence < COHERENCE:
+        return None
+    return Decoded(data.decode(best.encoding), best.encoding)
+
+
+def _binary(raw: RawDocument) -> InputError:
+    return InputError(f"{raw.name}: its bytes are not text in any encoding known here. Save it as UTF-8 text.")
