@@ -66,7 +66,8 @@ class Passage:
     """What is retrieved: `document.text[start:end] == text`; lines count from 1, both ends included.
 
     `context` is text that helps to find the passage but does not stand in its span: the heading trail, a table's
-    header, a list's lead. `indexed` is what dense and lexical search see.
+    header, a list's lead. `header` holds the cells of its table's header, for a table or a row of one. `indexed` is
+    what dense and lexical search see.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Passage:
     first_line: int
     last_line: int
     context: str = ""
+    header: tuple[str, ...] = ()
 
     @property
     def indexed(self) -> str:

@@ -1,0 +1,1 @@
+"""Question to answer: retrieval, quotes, citations, comparison."""

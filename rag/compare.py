@@ -1,0 +1,79 @@
+"""The same question plain and with retrieval, with and without the adapter, on the same weights and seed."""
+
+import re
+import time
+from dataclasses import dataclass
+
+from kb.records import Answer
+from rag.answer import Answerer, checked, hits_text
+
+GRAM = 4
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the four answers; `grounded` is the share of its characters that stand in the retrieved passages.
+
+    `seconds` is what the answer took: the whole batch that it came from and, with retrieval, the search.
+    """
+
+    name: str
+    answer: Answer
+    grounded: float
+    seconds: float
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A question's four answers (two when no adapter is loaded)."""
+
+    question: str
+    seed: int
+    variants: tuple[Variant, ...]
+
+
+def compare(question: str, answerer: Answerer, seed: int = 0) -> Comparison:
+    """Answers in two batches: both plain answers are written in one, both retrieved ones are scored in the other."""
+    question = checked(question, answerer.settings)
+    chat = answerer.chat()
+    adapters = [None, chat.adapters[0]] if chat.adapters else [None]
+    began = time.perf_counter()
+    evidence = answerer.evidence(question)
+    quoted = answerer.quote(question, evidence, adapters)
+    scored = time.perf_counter()
+    written = answerer.plain(question, adapters, seed=seed)
+    done = time.perf_counter()
+    passages = hits_text(evidence.found.hits)
+    variants = [
+        Variant(
+            name=answer.mode + ("+adapter" if answer.adapter else ""),
+            answer=answer,
+            grounded=grounded(answer.text, passages) if not answer.abstained else 0.0,
+            seconds=round(seconds, 3),
+            tokens=answer.usage.prompt_tokens + answer.usage.completion_tokens,
+        )
+        for answers, seconds in ((written, done - scored), (quoted, scored - began))
+        for answer in answers
+    ]
+    return Comparison(question, seed, tuple(variants))
+
+
+def grounded(answer: str, passages: str) -> float:
+    """The share of the answer's characters that stand in the passages in runs of four or more.
+
+    White space, emphasis and citation marks don't count.
+    """
+    said, known = _plain(answer), _plain(passages)
+    if not said:
+        return 0.0
+    grams = {known[i : i + GRAM] for i in range(len(known) - GRAM + 1)}
+    covered = [False] * len(said)
+    for i in range(len(said) - GRAM + 1):
+        if said[i : i + GRAM] in grams:
+            covered[i : i + GRAM] = [True] * GRAM
+    return round(sum(covered) / len(said), 4)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\[\d+\]|[\s*`|#]", "", text).casefold()

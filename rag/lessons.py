@@ -1,0 +1,138 @@
+"""Conversations to teach the chat model with: from open reading sets, from a corpus, and from a knowledge base.
+
+    python -m rag.lessons reading --reading READING --corpus CORPUS --out reading.jsonl
+    python -m rag.lessons guide --out guide.jsonl        # from the knowledge base in GUIDE_HOME
+
+Each lesson is either a question with its answer (plain) or a piece of text with a question that it answers (ask back),
+which is how the model learns to tell which piece a question is about.
+"""
+
+import argparse
+import json
+import random
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kb.records import Passage
+from kb.settings import load_settings
+from kb.store import Store
+from models.corpus import is_held_out, read_corpus, read_rows
+from models.template import Conversation, Message
+from rag.prompt import ask_back, plain
+from rag.quote import sentences
+
+PLAIN_SHARE = 0.3
+_DEFINITION = re.compile(
+    r"^[\s>*+-]*(?:\d+\.\s*)?(?:\*\*|`)?([^*`：:\n]{2,30}?)(?:\*\*|`)?\s*[：:]\s*(?:\*\*)?\s*(\S[^\n]{3,})$"
+)
+_NUMBERING = re.compile(r"^\W*[\d.]*\s*")
+
+
+def reading_lessons(folder: Path) -> Iterator[Conversation]:
+    """From questions over passages: the sentence that holds the answer, and the question."""
+    for file in sorted(folder.glob("*.qa.jsonl.xz")):
+        passages = {row["id"]: row for row in read_rows(Path(str(file).replace(".qa.", ".corpus.")))}
+        for row in read_rows(file):
+            if is_held_out(row["context_id"]) or not row["answer_in_context"]:
+                continue
+            passage = passages[row["context_id"]]
+            piece = _holding(passage["text"], row["answers"][0])
+            if piece:
+                yield from _both_ways(passage["title"], piece, row["question"])
+
+
+def heading_lessons(corpus: Path, share: float) -> Iterator[Conversation]:
+    """From a corpus: what stands under a heading, and the heading; a seeded `share` of all that are to be had."""
+    chosen = random.Random(17)
+    for document in read_corpus(corpus, ("zh",)):
+        if document.held_out or document.collection == "laws":
+            continue
+        for heading, body in re.findall(
+            r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", document.text, flags=re.MULTILINE
+        ):
+            if chosen.random() < share:
+                yield (*ask_back("", body), Message("assistant", heading.strip()))
+
+
+def guide_lessons(passages: Iterable[Passage]) -> Iterator[Conversation]:
+    """From a knowledge base: its tables' cells, its defined terms and its headed prose, asked for in plain words."""
+    for passage in passages:
+        trail = " > ".join(passage.section)
+        if passage.kind == "table_row":
+            yield from _row_lessons(passage, trail)
+        elif passage.kind in ("list", "prose"):
+            yield from _definition_lessons(passage, trail)
+
+
+def _row_lessons(passage: Passage, trail: str) -> Iterator[Conversation]:
+    cells = [cell.strip(" *`") for cell in passage.text.strip().strip("|").split("|")]
+    header = [name.strip(" *`") for name in passage.header]
+    if len(header) != len(cells) or len(cells) < 2:
+        return
+    subject = cells[0]
+    for name, cell in zip(header[1:], cells[1:], strict=True):
+        answer = f"{subject} 的{name}：{cell}"
+        for question in (f"{subject} 的{name}是什么？", f"说说 {subject} 的{name}。"):
+            yield (*ask_back(trail, passage.indexed), Message("assistant", question))
+            yield (*plain(question), Message("assistant", answer))
+
+
+def _definition_lessons(passage: Passage, trail: str) -> Iterator[Conversation]:
+    for line in passage.text.splitlines():
+        found = _DEFINITION.match(line)
+        if not found:
+            continue
+        term, meaning = found[1].strip(), found[2].strip()
+        subject = f"{passage.section[-1]} 的{term}" if passage.section and len(term) <= 6 else term
+        question = f"{_NUMBERING.sub('', subject.replace('*', ''))}是什么？"
+        yield (*ask_back(trail, line.strip()), Message("assistant", question))
+        yield (*plain(question), Message("assistant", meaning))
+
+
+def _both_ways(title: str, piece: str, question: str) -> Iterator[Conversation]:
+    titled = random.Random(question).random() < 0.5
+    yield (*ask_back(title if titled else "", piece), Message("assistant", question))
+    if random.Random(piece).random() < PLAIN_SHARE:
+        yield (*plain(question), Message("assistant", piece))
+
+
+def _holding(text: str, answer: str) -> str | None:
+    """The sentence that holds the answer, when it is of a sensible length."""
+    found = (text[start:end] for start, end in sentences(text) if answer in text[start:end])
+    piece = next(found, None)
+    return piece if piece and len(piece) <= 200 else None
+
+
+def write(lessons: Iterable[Conversation], out: Path) -> int:
+    """Writes distinct lessons as JSON Lines; returns their number."""
+    rows: dict[str, None] = {}
+    for lesson in lessons:
+        row: dict[str, Any] = {"messages": [asdict(message) for message in lesson]}
+        rows[json.dumps(row, ensure_ascii=False)] = None
+    out.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return len(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    reading = kinds.add_parser("reading")
+    reading.add_argument("--reading", type=Path, required=True)
+    reading.add_argument("--corpus", type=Path, required=True)
+    reading.add_argument("--headings", type=float, default=0.15, help="share of the corpus's headings to take")
+    guide = kinds.add_parser("guide")
+    for kind in (reading, guide):
+        kind.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    if given.kind == "reading":
+        lessons = [*reading_lessons(given.reading), *heading_lessons(given.corpus, given.headings)]
+    else:
+        lessons = list(guide_lessons(Store.open(load_settings()).passages()))
+    print(f"{write(lessons, given.out)} lessons written to {given.out}")
+
+
+if __name__ == "__main__":
+    main()
