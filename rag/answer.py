@@ -13,8 +13,9 @@ from kb.records import Answer, Document, Hit, Mode, Usage
 from kb.settings import Settings
 from models.generate import ChatModel
 from rag.cite import cite
+from rag.pieces import Piece, pieces
 from rag.prompt import ask_back, plain
-from rag.quote import Piece, Weights, choose, pieces, rank, shown
+from rag.quote import Weights, choose, rank, shown
 from rag.retrieve import Found, Retriever
 
 PLAIN_TOKENS = 128

@@ -3,13 +3,13 @@
 from bisect import bisect_left
 
 from kb.records import Citation, Document
-from rag.quote import Piece
+from rag.pieces import Piece
 
 
 def cite(n: int, piece: Piece, document: Document) -> Citation:
     """The nth citation; its quote is `document.text[start:end]`, to the letter."""
     passage = piece.hit.passage
-    start, end = passage.start + piece.start, passage.start + piece.end
+    start, end = piece.span
     first_line = document.text.count("\n", 0, start) + 1
     return Citation(
         n=n,

@@ -21,13 +21,14 @@ from kb.settings import load_settings
 from kb.store import Store
 from models.corpus import is_held_out, read_corpus, read_rows
 from models.template import Conversation, Message
+from rag.pieces import sentences
 from rag.prompt import ask_back, plain
-from rag.quote import sentences
 
 PLAIN_SHARE = 0.3
 _DEFINITION = re.compile(
     r"^[\s>*+-]*(?:\d+\.\s*)?(?:\*\*|`)?([^*`：:\n]{2,30}?)(?:\*\*|`)?\s*[：:]\s*(?:\*\*)?\s*(\S[^\n]{3,})$"
 )
+_HEADED = re.compile(r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", flags=re.MULTILINE)
 _NUMBERING = re.compile(r"^\W*[\d.]*\s*")
 
 

@@ -1,0 +1,128 @@
+"""Retrieved passages cut into pieces that can be quoted: sentences, list items, table rows, code blocks."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kb.records import Hit, Passage
+
+PieceKind = Literal["sentence", "item", "table_row", "code"]
+
+ITEM = re.compile(r"^[ \t>]*(?:[-*+]|\d+[.)、])[ \t]+")
+_SENTENCE = re.compile(r"(?:[^。！？!?；\n.]|\.(?!\s))+[。！？!?；.]*[”’」』）)]*")
+_HEADING = re.compile(r"^[ \t>]*#{1,6}[ \t]")
+_FENCE = re.compile(r"^[ \t>]*(```+|~~~+)")
+_ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$")
+_RULE = re.compile(r"^[ \t|:\-=*_]+$")
+_WORD = re.compile(r"\w")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A quotable stretch of a passage: `hit.passage.text[start:end]`; `header` names the cells of a table's row."""
+
+    hit: Hit
+    start: int
+    end: int
+    kind: PieceKind
+    header: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return self.hit.passage.text[self.start : self.end]
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Where the piece stands in its document."""
+        return self.hit.passage.start + self.start, self.hit.passage.start + self.end
+
+
+@dataclass(frozen=True)
+class _Line:
+    start: int
+    end: int
+    text: str
+
+
+def pieces(hits: Sequence[Hit]) -> list[Piece]:
+    """The quotable pieces of all hits, each stretch of a document once, best hit first."""
+    found: list[Piece] = []
+    for hit in hits:
+        for piece in _cut(hit):
+            if not any(_overlap(piece, other) for other in found):
+                found.append(piece)
+    return found
+
+
+def sentences(text: str, offset: int = 0) -> Iterator[tuple[int, int]]:
+    """Spans of sentences, in order, without the white space around them, moved by `offset`."""
+    for found in _SENTENCE.finditer(text):
+        start, end = _trimmed(text, found.start(), found.end())
+        if _WORD.search(text, start, end):
+            yield start + offset, end + offset
+
+
+def row_cells(row: str) -> tuple[str, ...]:
+    """The cells of a markdown table's row, without emphasis."""
+    return tuple(cell.strip(" *") for cell in re.split(r"(?<!\\)\|", row.strip().strip("|")))
+
+
+def _cut(hit: Hit) -> Iterator[Piece]:
+    passage = hit.passage
+    lines = _lines(passage)
+    at, header = 0, passage.header
+    while at < len(lines):
+        line = lines[at]
+        if _FENCE.match(line.text):
+            stop = _fence_end(lines, at)
+            yield Piece(hit, *_trimmed(passage.text, line.start, lines[stop - 1].end), "code")
+        elif passage.kind == "code" and not any(_FENCE.match(other.text) for other in lines):
+            stop = len(lines)
+            yield Piece(hit, *_trimmed(passage.text, line.start, lines[-1].end), "code")
+        elif _ROW.match(line.text):
+            stop = at + 1
+            if stop < len(lines) and _ROW.match(lines[stop].text) and _RULE.match(lines[stop].text):
+                header = row_cells(line.text)
+            elif not _RULE.match(line.text):
+                yield Piece(hit, *_trimmed(passage.text, line.start, line.end), "table_row", header)
+        elif ITEM.match(line.text):
+            stop = _item_end(lines, at)
+            yield Piece(hit, *_trimmed(passage.text, line.start, lines[stop - 1].end), "item")
+        else:
+            stop = at + 1
+            if not (_HEADING.match(line.text) or _RULE.match(line.text)):
+                yield from (Piece(hit, a, b, "sentence") for a, b in sentences(line.text, line.start))
+        at = stop
+
+
+def _lines(passage: Passage) -> list[_Line]:
+    found = re.finditer(r"[^\n]+", passage.text)
+    return [_Line(line.start(), line.end(), line[0]) for line in found if line[0].strip()]
+
+
+def _fence_end(lines: Sequence[_Line], at: int) -> int:
+    closing = (i for i in range(at + 1, len(lines)) if _FENCE.match(lines[i].text))
+    return next(closing, len(lines) - 1) + 1
+
+
+def _item_end(lines: Sequence[_Line], at: int) -> int:
+    """An item goes on over the indented lines after it that start nothing of their own."""
+    end = at + 1
+    while end < len(lines):
+        text = lines[end].text
+        if not text[0].isspace() or ITEM.match(text) or _FENCE.match(text) or _ROW.match(text):
+            break
+        end += 1
+    return end
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    part = text[start:end]
+    return start + len(part) - len(part.lstrip()), start + len(part.rstrip())
+
+
+def _overlap(one: Piece, other: Piece) -> bool:
+    if one.hit.passage.document_id != other.hit.passage.document_id:
+        return False
+    return max(one.span[0], other.span[0]) < min(one.span[1], other.span[1])
