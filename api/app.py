@@ -1,0 +1,37 @@
+"""The REST application; its lifespan owns the services."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from api import problems
+from api.routes import health, questions
+from api.services import Services
+from kb.settings import Settings
+
+DESCRIPTION = "Search and ask a knowledge base of documents; answers cite the exact lines that they rest on."
+
+
+def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
+    """The application over the knowledge base and models of `settings`.
+
+    They are opened when first needed; with `warm_up` right at the start, while requests are already taken.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with Services(settings) as services:
+            app.state.services = services
+            warming = asyncio.create_task(asyncio.to_thread(services.missing)) if warm_up else None
+            yield
+            if warming is not None:
+                await warming
+
+    app = FastAPI(title="guide", version=version("guide"), description=DESCRIPTION, lifespan=lifespan)
+    problems.install(app)
+    app.include_router(health.router)
+    app.include_router(questions.router)
+    return app

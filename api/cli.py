@@ -1,0 +1,64 @@
+"""The command `guide`."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from api.commands import ask, compare, documents, ingest, repair, search, serve
+from api.options import complain
+
+app = typer.Typer(
+    help="Ask a guide to language models and PEFT, or documents of your own, and see the lines each answer rests on.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.command("ingest")(ingest.ingest)
+app.command("repair")(repair.repair)
+app.add_typer(documents.app, name="documents")
+app.command("search")(search.search)
+app.command("ask")(ask.ask)
+app.command("compare")(compare.compare)
+app.command("serve")(serve.serve)
+
+
+@app.callback(invoke_without_command=True)
+def guide(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"guide {version_of('guide')}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line and exit: 0, 2 for bad use, 1 for a failure, 130 when interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        # What is piped is UTF-8 whatever the locale; a terminal keeps its own encoding and shows what it can.
+        stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code."""
+    try:
+        code = app(arguments, prog_name="guide", standalone_mode=False)
+        sys.stdout.flush()
+    except typer.TyperException as problem:
+        context = getattr(problem, "ctx", None)
+        complain(f"{problem.format_message()} `{context.command_path if context else 'guide'} --help` shows the use.")
+        return 2
+    except typer.Abort:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough; nothing must be written when Python flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code or 0

@@ -1,0 +1,49 @@
+"""`guide ask`: an answer with its citations."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.commands.asking import (
+    JsonLinesOption,
+    JsonOption,
+    QuestionArgument,
+    QuestionsOption,
+    given_questions,
+    run_questions,
+)
+from api.options import with_settings
+
+if TYPE_CHECKING:
+    from kb.records import Mode
+    from kb.settings import Settings
+
+
+@with_settings("top_k", "chat_model", "embedding_model", "device")
+def ask(
+    question: QuestionArgument = None,
+    *,
+    plain: Annotated[bool, typer.Option("--plain", help="Answer without retrieval.")] = False,
+    adapter: Annotated[
+        str | None, typer.Option(metavar="NAME|none", help="The adapter to answer with; `none` is the base alone.")
+    ] = None,
+    questions: QuestionsOption = None,
+    as_json: JsonOption = False,
+    as_jsonl: JsonLinesOption = False,
+    settings: "Settings",
+) -> None:
+    """Answer a question from the knowledge base, and cite the lines that the answer rests on."""
+    asked = given_questions(question, questions, settings, as_json=as_json, as_jsonl=as_jsonl)
+    from api.render import show_answer
+    from api.schemas import AskReply
+    from api.services import Services
+
+    mode: Mode = "plain" if plain else "rag"
+    with Services(settings) as services:
+        run_questions(
+            asked,
+            lambda one: AskReply.of(services.ask(one.text, mode=mode, adapter=adapter), one.id),
+            show_answer,
+            as_json=as_json,
+            as_jsonl=as_jsonl,
+        )

@@ -1,0 +1,83 @@
+"""`guide repair`: mojibake restored, without touching the knowledge base."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.files import write_file
+from api.options import complain, with_settings
+from kb.errors import InputError
+
+if TYPE_CHECKING:
+    from api.schemas import RepairedOut
+    from kb.settings import Settings
+
+
+@with_settings()
+def repair(
+    paths: Annotated[list[Path], typer.Argument(help="Files, or folders of .md, .markdown, .txt and .rst files.")],
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Where to write: a file for a file, a folder for a folder, same names."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write every repair, with its confidence, as JSON here.")] = None,
+    settings: "Settings",
+) -> None:
+    """Restore what mojibake destroyed; a single file is printed unless --out is given."""
+    if out is None and (len(paths) > 1 or paths[0].is_dir()):
+        raise typer.BadParameter("Several files or a folder need a folder to go to: give --out.")
+    repaired: list[RepairedOut] = []
+    targets = _targets(paths, out)
+    for source, target in targets:
+        try:
+            repaired.append(_repair_file(source, target, settings))
+        except InputError as problem:
+            complain(str(problem))
+    if report is not None:
+        from api.schemas import RepairReport
+
+        write_file(report, RepairReport(documents=tuple(repaired)).model_dump_json(indent=2).encode() + b"\n")
+    if len(repaired) < len(targets):
+        raise typer.Exit(1)
+
+
+def _targets(paths: Sequence[Path], out: Path | None) -> list[tuple[Path, Path | None]]:
+    """Each file to repair with the file to write, None for standard output.
+
+    Raises:
+        InputError: a folder without documents, or a file that would be written twice or over its source.
+    """
+    from ingest.pipeline import document_files
+
+    pairs: list[tuple[Path, Path | None]] = []
+    for path in paths:
+        if out is None:
+            pairs.append((path, None))
+        elif path.is_dir():
+            pairs += [(file, out / file.relative_to(path)) for file in document_files(path)]
+        else:
+            pairs.append((path, out / path.name if len(paths) > 1 or out.is_dir() else out))
+    written = set()
+    for source, target in pairs:
+        if target is not None and (target in written or target.resolve() == source.resolve()):
+            raise InputError(f"{target}: would be written over a document. Give another place to --out.")
+        written.add(target)
+    return pairs
+
+
+def _repair_file(source: Path, target: Path | None, settings: "Settings") -> "RepairedOut":
+    from api.schemas import RepairedOut
+    from ingest.mojibake import restore
+    from ingest.read import decode, read_file
+
+    decoded = decode(read_file(source, settings))
+    restored = restore(decoded.text)
+    if target is None:
+        sys.stdout.write(restored.text)
+    else:
+        write_file(target, restored.text.encode())
+    return RepairedOut.of(str(source), decoded, restored)

@@ -1,0 +1,44 @@
+"""`guide serve`: the REST interface."""
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING
+
+from api.options import complain, with_settings
+from kb.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kb.settings import Settings
+
+
+@with_settings("host", "port", "top_k", "chat_model", "embedding_model", "device")
+def serve(*, settings: "Settings") -> None:
+    """Serve search, answers and comparisons over HTTP until interrupted."""
+    with _bound(settings.host, settings.port) as listening:
+        address, port = listening.getsockname()[:2]
+        if not ipaddress.ip_address(address).is_loopback:
+            complain(f"Warning: {address} can be reached from elsewhere, and whoever reaches it may ask and read all.")
+        where = f"[{address}]" if ":" in address else address
+        complain(f"http://{where}:{port} is being served, its documentation at /docs; Ctrl-C ends it.")
+        import uvicorn
+
+        from api.app import create_app
+
+        config = uvicorn.Config(create_app(settings, warm_up=True), server_header=False)
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ConfigError: the address is not of this machine, or the port is taken or not allowed.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as problem:
+        raise ConfigError(
+            f"GUIDE_HOST = {host}, GUIDE_PORT = {port}: can't be bound ({problem.strerror or problem}). "
+            "Choose another with --host and --port; --port 0 takes a free one."
+        ) from problem

@@ -1,0 +1,38 @@
+"""What the program itself says beside answers and quotes, in the language of the question."""
+
+import re
+from typing import Literal
+
+Language = Literal["zh", "en"]
+
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]")
+
+_SENTENCES: dict[str, dict[Language, str]] = {
+    "sources": {"zh": "来源", "en": "Sources"},
+    "lines": {"zh": "第 {first}–{last} 行", "en": "lines {first}–{last}"},
+    "line": {"zh": "第 {first} 行", "en": "line {first}"},
+    "restored": {
+        "zh": "含推断还原的字，置信度 ≥ {confidence:.2f}",
+        "en": "inferred characters, ≥ {confidence:.2f} sure",
+    },
+    "nothing_found": {"zh": "没有找到相关段落。", "en": "No passage found."},
+    "grounded": {"zh": "有据 {share:.0%}", "en": "{share:.0%} grounded"},
+    "cost": {"zh": "{seconds:.1f} 秒 · {tokens} 个词元", "en": "{seconds:.1f} s · {tokens} tokens"},
+    "plain": {"zh": "不检索，无适配器", "en": "plain"},
+    "plain+adapter": {"zh": "不检索，有适配器", "en": "plain + adapter"},
+    "rag": {"zh": "检索，无适配器", "en": "retrieved"},
+    "rag+adapter": {"zh": "检索，有适配器", "en": "retrieved + adapter"},
+    "empty_store": {
+        "zh": "{home} 中的知识库还是空的：请先运行 `guide ingest`（可加上自己的文件）。",
+        "en": "The knowledge base in {home} is empty: run `guide ingest` first (with files of your own, if you like).",
+    },
+}
+
+
+def language_of(text: str) -> Language:
+    """Chinese as soon as there is one Han character, since English questions hold none."""
+    return "zh" if _HAN.search(text) else "en"
+
+
+def say(key: str, language: Language, **values: object) -> str:
+    return _SENTENCES[key][language].format(**values)

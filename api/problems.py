@@ -1,0 +1,91 @@
+"""Every error of the REST interface as problem details (RFC 9457, application/problem+json)."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from api.schemas import Problem
+from kb.errors import BusyError, ConfigError, GuideError, InputError, ModelError, NotFoundError, StoreError
+
+MEDIA_TYPE = "application/problem+json"
+STATUS: Mapping[type[GuideError], HTTPStatus] = {
+    InputError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    NotFoundError: HTTPStatus.NOT_FOUND,
+    BusyError: HTTPStatus.TOO_MANY_REQUESTS,
+    ConfigError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+RETRY_AFTER_SECONDS = 5
+
+_log = logging.getLogger("guide")
+
+
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for OpenAPI: these statuses come as problem details."""
+    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    return {int(status): {"description": status.phrase, "content": content} for status in statuses}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` with problem details."""
+    app.add_exception_handler(GuideError, _guide_error)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _guide_error(request: Request, error: Exception) -> JSONResponse:
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+    kind = type(error).__name__.removesuffix("Error").lower()
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, BusyError) else None
+    return _reply(request, status, str(error), kind=f"urn:guide:problem:{kind}", headers=headers)
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    fields = [{"field": ".".join(map(str, problem["loc"])), "detail": problem["msg"]} for problem in error.errors()]
+    detail = "; ".join(f"{field['field']}: {field['detail']}" for field in fields)
+    return _reply(
+        request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="urn:guide:problem:invalid-request", errors=fields
+    )
+
+
+def _http_error(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    detail = error.detail
+    if status is HTTPStatus.NOT_FOUND:
+        detail = f"There is no {request.url.path} here; /docs lists the routes."
+    elif status is HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = f"{request.url.path} does not take {request.method}; /docs lists what it takes."
+    return _reply(request, status, detail, headers=error.headers)
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _reply(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here; the server's log says what.")
+
+
+def _reply(
+    request: Request,
+    status: HTTPStatus,
+    detail: str,
+    *,
+    kind: str = "about:blank",
+    errors: list[dict[str, str]] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    problem = Problem(
+        type=kind, title=status.phrase, status=status, detail=detail, instance=request.url.path, errors=errors
+    )
+    body = problem.model_dump(exclude_none=True)
+    return JSONResponse(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)

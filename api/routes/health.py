@@ -1,0 +1,25 @@
+"""Whether the process runs, and whether it can answer."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+
+from api.routes.dependencies import GivenServices
+from api.schemas import Health, Readiness
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health")
+async def health() -> Health:
+    """The process runs; says nothing about models or documents."""
+    return Health()
+
+
+@router.get("/ready", responses={503: {"model": Readiness, "description": "Not ready; `missing` says why"}})
+def ready(services: GivenServices, response: Response) -> Readiness:
+    """Whether questions can be answered; the first call loads the models."""
+    missing = services.missing()
+    if missing:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return Readiness(status="not ready" if missing else "ready", missing=missing)

@@ -1,0 +1,298 @@
+"""The JSON that goes over the wire, the same for `--json` and REST. docs/design.md fixes the shapes."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kb.records import Answer, Hit, Mode, Style
+
+if TYPE_CHECKING:
+    from ingest.mojibake import Restored
+    from ingest.read import Decoded
+    from rag.compare import Comparison
+    from rag.retrieve import Found
+
+QuestionId = str | int | None
+
+
+class Wire(BaseModel):
+    """A value on the wire: nothing unknown goes in, nothing changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
+
+
+class SearchRequest(Wire):
+    """A question to find passages for."""
+
+    question: str = Field(min_length=1, examples=["LLaMA 3 是哪一年发布的？"])
+    top_k: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, description="GUIDE_TOP_K unless given")
+    id: QuestionId = Field(default=None, description="given back with the reply")
+
+
+class AskRequest(SearchRequest):
+    """A question to answer."""
+
+    mode: Mode = Field(default="rag", description="plain answers without retrieval")
+    adapter: str | None = Field(default=None, description="a name, or none; the configured one unless given")
+
+
+class CompareRequest(Wire):
+    """A question to answer plain and with retrieval, without and with the adapter."""
+
+    question: str = Field(min_length=1, examples=["QLoRA 的适用场景是什么？"])
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    id: QuestionId = Field(default=None, description="given back with the reply")
+
+
+class PassageOut(Wire):
+    """A passage that was found; `text` stands at `[start, end)` of the restored text of `source`."""
+
+    rank: int
+    score: float
+    dense: float | None
+    lexical: float | None
+    text: str
+    source: str
+    section: tuple[str, ...]
+    kind: str
+    start: int
+    end: int
+    lines: tuple[int, int]
+
+    @classmethod
+    def of(cls, rank: int, hit: Hit) -> Self:
+        passage = hit.passage
+        return cls(
+            rank=rank,
+            score=hit.score,
+            dense=hit.dense,
+            lexical=hit.lexical,
+            text=passage.text,
+            source=passage.source,
+            section=passage.section,
+            kind=passage.kind,
+            start=passage.start,
+            end=passage.end,
+            lines=(passage.first_line, passage.last_line),
+        )
+
+
+class CitationOut(Wire):
+    """A verbatim quote; `restored` is the lowest confidence among its inferred characters, null without any."""
+
+    n: int
+    quote: str
+    source: str
+    section: tuple[str, ...]
+    start: int
+    end: int
+    lines: tuple[int, int]
+    restored: float | None
+
+
+class SearchReply(Wire):
+    """What `guide search` and `/v1/search` reply."""
+
+    id: QuestionId
+    question: str
+    passages: tuple[PassageOut, ...]
+    timings_ms: dict[str, float]
+
+    @classmethod
+    def of(cls, question: str, found: "Found", question_id: QuestionId = None) -> Self:
+        return cls(id=question_id, question=question, passages=_ranked(found.hits), timings_ms=found.timings_ms)
+
+
+class UsageOut(Wire):
+    """Tokens read and written."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class AskReply(Wire):
+    """What `guide ask` and `/v1/ask` reply; `[n]` in the answer refers to the citations."""
+
+    id: QuestionId
+    question: str
+    answer: str
+    abstained: bool
+    mode: Mode
+    style: Style
+    model: str
+    adapter: str | None
+    citations: tuple[CitationOut, ...]
+    passages: tuple[PassageOut, ...]
+    usage: UsageOut
+    timings_ms: dict[str, float]
+
+    @classmethod
+    def of(cls, answer: Answer, question_id: QuestionId = None) -> Self:
+        return cls(
+            id=question_id,
+            question=answer.question,
+            answer=answer.text,
+            abstained=answer.abstained,
+            mode=answer.mode,
+            style=answer.style,
+            model=answer.model,
+            adapter=answer.adapter,
+            citations=tuple(map(CitationOut.model_validate, answer.citations)),
+            passages=_ranked(answer.hits),
+            usage=UsageOut.model_validate(answer.usage),
+            timings_ms=answer.timings_ms,
+        )
+
+
+class VariantOut(Wire):
+    """One of the answers that are compared; `grounded` is the share of its characters in the retrieved passages."""
+
+    variant: str
+    answer: str
+    abstained: bool
+    citations: tuple[CitationOut, ...]
+    grounded: float
+    seconds: float
+    tokens: int
+
+
+class CompareReply(Wire):
+    """What `guide compare` and `/v1/compare` reply."""
+
+    id: QuestionId
+    question: str
+    seed: int
+    answers: tuple[VariantOut, ...]
+
+    @classmethod
+    def of(cls, comparison: "Comparison", question_id: QuestionId = None) -> Self:
+        answers = [
+            VariantOut(
+                variant=variant.name,
+                answer=variant.answer.text,
+                abstained=variant.answer.abstained,
+                citations=tuple(map(CitationOut.model_validate, variant.answer.citations)),
+                grounded=variant.grounded,
+                seconds=variant.seconds,
+                tokens=variant.tokens,
+            )
+            for variant in comparison.variants
+        ]
+        return cls(id=question_id, question=comparison.question, seed=comparison.seed, answers=tuple(answers))
+
+
+class RepairOut(Wire):
+    """An inferred stretch `[start, end)` of the restored text, and the damaged text that stood there."""
+
+    start: int
+    end: int
+    before: str
+    after: str
+    confidence: float
+    alternatives: tuple[str, ...]
+
+
+class DocumentOut(Wire):
+    """A document as it is known: its restored text and what was inferred in it."""
+
+    id: str
+    name: str
+    title: str
+    text: str
+    encoding: str
+    sha256: str
+    damage: tuple[str, ...]
+    repairs: tuple[RepairOut, ...]
+
+
+class DocumentRow(Wire):
+    """One line of the list of documents; `repairs` and `passages` are counts."""
+
+    id: str
+    name: str
+    title: str
+    sha256: str
+    encoding: str
+    chars: int
+    passages: int
+    damage: tuple[str, ...]
+    repairs: int
+
+
+class IngestedOut(Wire):
+    """What became of one file; `error` says why when `status` is failed."""
+
+    name: str
+    document_id: str
+    status: Literal["added", "changed", "unchanged", "failed"]
+    passages: int
+    repairs: int
+    damage: tuple[str, ...]
+    error: str | None
+
+
+class IngestReply(Wire):
+    """What `guide ingest` replies."""
+
+    documents: tuple[IngestedOut, ...]
+
+
+class RepairedOut(Wire):
+    """One repaired file: its damage, what had to be inferred, and how many characters nothing can bring back."""
+
+    source: str
+    encoding: str
+    damage: tuple[str, ...]
+    lost: int
+    repairs: tuple[RepairOut, ...]
+
+    @classmethod
+    def of(cls, source: str, decoded: "Decoded", restored: "Restored") -> Self:
+        return cls(
+            source=source,
+            encoding=decoded.encoding,
+            damage=restored.damage,
+            lost=restored.lost,
+            repairs=tuple(map(RepairOut.model_validate, restored.repairs)),
+        )
+
+
+class RepairReport(Wire):
+    """What `guide repair --report` writes."""
+
+    documents: tuple[RepairedOut, ...]
+
+
+class DocumentList(Wire):
+    """What `guide documents list` replies."""
+
+    documents: tuple[DocumentRow, ...]
+
+
+class Health(Wire):
+    """The process runs."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Readiness(Wire):
+    """Whether questions can be answered, and what is missing when they can't."""
+
+    status: Literal["ready", "not ready"]
+    missing: tuple[str, ...]
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 has it; `errors` names each field at fault of a request that isn't valid."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[dict[str, str]] | None = None
+
+
+def _ranked(hits: Sequence[Hit]) -> tuple[PassageOut, ...]:
+    return tuple(PassageOut.of(rank, hit) for rank, hit in enumerate(hits, 1))

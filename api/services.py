@@ -1,0 +1,140 @@
+"""The parts that every way in shares: each opened once, when it is first needed, by whichever thread needs it."""
+
+import threading
+from collections.abc import Callable
+from typing import Generic, Self, TypeVar
+
+from api.messages import language_of, say
+from api.questions import checked
+from ingest.pipeline import Pipeline
+from kb.errors import GuideError, StoreError
+from kb.lexical import LexicalIndex
+from kb.records import Answer, Mode
+from kb.settings import Settings
+from kb.store import Store
+from models.embed import Embedder, load_embedder
+from models.generate import ChatModel
+from models.load import load_chat
+from rag.answer import Answerer
+from rag.compare import Comparison, compare
+from rag.retrieve import Found, Retriever
+
+T = TypeVar("T")
+
+
+class Once(Generic[T]):
+    """A value made at the first call, once, also when several threads call at the same time."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: list[T] = []
+        self._lock = threading.Lock()
+
+    def __call__(self) -> T:
+        with self._lock:
+            if not self._made:
+                self._made.append(self._make())
+            return self._made[0]
+
+    @property
+    def made(self) -> bool:
+        return bool(self._made)
+
+
+class Services:
+    """The knowledge base, its models and what is built on them, for one `Settings`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._store = Once(lambda: Store.open(settings))
+        self._embedder = Once(lambda: load_embedder(settings))
+        self._chat = Once(lambda: load_chat(settings))
+        self._retriever: tuple[str, Retriever] | None = None
+        self._retriever_lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    @property
+    def store(self) -> Store:
+        return self._store()
+
+    @property
+    def embedder(self) -> Embedder:
+        return self._embedder()
+
+    @property
+    def chat(self) -> ChatModel:
+        return self._chat()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        return Pipeline(self.store, self._embedder, self.settings)
+
+    @property
+    def retriever(self) -> Retriever:
+        """Over the knowledge base as it is now: opened anew after any process has changed it."""
+        with self._retriever_lock:
+            version = self.store.version()
+            if self._retriever is None or self._retriever[0] != version:
+                lexical = LexicalIndex.open(self.store, self.settings)
+                self._retriever = (version, Retriever(self.store, lexical, self.embedder))
+            return self._retriever[1]
+
+    @property
+    def answerer(self) -> Answerer:
+        return Answerer(self.retriever, self.store.document, self._chat, self.settings)
+
+    def search(self, question: str, top_k: int | None = None) -> Found:
+        """The passages that are nearest to a question.
+
+        Raises:
+            InputError: the question can't be asked.
+            StoreError: nothing was ingested yet.
+        """
+        self._check(question)
+        return self.retriever.search(question, top_k or self.settings.top_k)
+
+    def ask(self, question: str, *, mode: Mode = "rag", adapter: str | None = None, top_k: int | None = None) -> Answer:
+        """A question's answer; `adapter` is a name, "none" for the base, or None for the configured one.
+
+        Raises:
+            InputError: the question can't be asked.
+            StoreError: nothing was ingested yet.
+            NotFoundError: there is no such adapter.
+        """
+        self._check(question)
+        return self.answerer.ask(question, mode=mode, adapter=adapter or "default", top_k=top_k)
+
+    def compare(self, question: str, seed: int = 0) -> Comparison:
+        """The same question plain and with retrieval, without and with the adapter; raises as `ask` does."""
+        self._check(question)
+        return compare(question, self.answerer, seed)
+
+    def missing(self) -> tuple[str, ...]:
+        """What keeps questions from being answered, one sentence each; loads what is not loaded yet."""
+        return tuple(filter(None, (_failure(self._check_documents), _failure(self._embedder), _failure(self._chat))))
+
+    def close(self) -> None:
+        """Let go of the knowledge base, if it was opened."""
+        if self._store.made:
+            self.store.close()
+
+    def _check(self, question: str) -> None:
+        checked(question, self.settings.max_question_chars)
+        self._check_documents(question)
+
+    def _check_documents(self, question: str = "") -> None:
+        if not self.store.documents():
+            raise StoreError(say("empty_store", language_of(question), home=self.settings.home))
+
+
+def _failure(attempt: Callable[[], object]) -> str | None:
+    try:
+        attempt()
+    except GuideError as problem:
+        return str(problem)
+    return None
