@@ -1,25 +1,36 @@
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+QUESTION ?= QLoRA 的适用场景是什么？
 
-.PHONY: demo test check
+.PHONY: setup demo test check docs
 
-# Set up again whenever what is needed changes; pip brings an older environment up to date in place.
-.venv/.ready: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+setup: $(VENV)/.ready
+
+# Set up again whenever what is needed changes; pip brings an older environment up to date in place. A torch that is
+# there already (a CPU build, say) is kept as long as its version is the one that was tested.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "guide needs Python 3.11 or newer: make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-demo: .venv/.ready
+# The whole path: the guide's documents in, a question answered, the same question plain and retrieved. GUIDE_HOME says
+# where the knowledge base is kept; without it, in the user's data folder.
+demo: $(VENV)/.ready
 	$(BIN)/guide ingest
-	$(BIN)/guide ask "QLoRA 的适用场景是什么？"
-	$(BIN)/guide compare "QLoRA 的适用场景是什么？"
+	$(BIN)/guide documents
+	$(BIN)/guide ask "$(QUESTION)"
+	$(BIN)/guide compare "$(QUESTION)"
 
-test: .venv/.ready
-	$(BIN)/pytest
+test: $(VENV)/.ready
+	$(BIN)/python -m pytest
 
-check: .venv/.ready
+check: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.ready
+	$(BIN)/python -m api.reference

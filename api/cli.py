@@ -53,7 +53,8 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except typer.TyperException as problem:
         context = getattr(problem, "ctx", None)
-        complain(f"{problem.format_message()} `{context.command_path if context else 'guide'} --help` shows the use.")
+        hint = f" `{context.command_path} --help` shows what it takes." if context else ""
+        complain(f"{problem.format_message().rstrip('.')}.{hint}")
         return 2
     except typer.Abort:
         return 130

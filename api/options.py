@@ -6,25 +6,29 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
 from kb.errors import GuideError
 
 
-def _flag(help_text: str, metavar: str) -> Any:
-    return typer.Option(help=help_text, metavar=metavar, show_default=False, rich_help_panel="Settings")
+class BadUse(typer.TyperException):
+    """Arguments that are each fine but don't go together: exit code 2."""
+
+
+def _flag(help_text: str, metavar: str | None = None, **limits: Any) -> Any:
+    return typer.Option(help=help_text, metavar=metavar, show_default=False, rich_help_panel="Settings", **limits)
 
 
 SETTING_FLAGS: dict[str, Any] = {
     "home": Annotated[Path | None, _flag("Where the knowledge base is kept.", "DIR")],
     "embedding_model": Annotated[str | None, _flag("A sentence-transformers folder or hub id.", "MODEL")],
     "chat_model": Annotated[str | None, _flag("A causal language model's folder or hub id.", "MODEL")],
-    "device": Annotated[str | None, _flag("Where models run: auto, cpu, cuda or mps.", "DEVICE")],
-    "top_k": Annotated[int | None, _flag("How many passages a search returns, 1 to 100.", "K")],
+    "device": Annotated[Literal["auto", "cpu", "cuda", "mps"] | None, _flag("Where models run.")],
+    "top_k": Annotated[int | None, _flag("How many passages a search returns.", "K", min=1, max=100)],
     "host": Annotated[str | None, _flag("The address to bind; 127.0.0.1 unless set.", "ADDRESS")],
-    "port": Annotated[int | None, _flag("The port; 8000 unless set, 0 takes a free one.", "PORT")],
+    "port": Annotated[int | None, _flag("The port; 8000 unless set, 0 takes a free one.", "PORT", min=0, max=65535)],
 }
 _DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel="Settings")]
 
@@ -46,10 +50,10 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
 
         @functools.wraps(command)
         def run(**values: Any) -> None:
-            with error_border(debug=values.pop("debug")):
+            with error_border(debug=values.pop("debug", False)):
                 from kb.settings import load_settings
 
-                given = {name: values.pop(name) for name in ("home", *names)}
+                given = {name: values.pop(name, None) for name in ("home", *names)}
                 command(**values, settings=load_settings(**given))
 
         signature = inspect.Signature([*own, *flags])

@@ -18,12 +18,13 @@ class Question:
 
 
 def checked(text: str, longest: int) -> str:
-    """The question itself, if it can be asked.
+    """The question without white space around it, if it can be asked.
 
     Raises:
         InputError: it is empty, longer than `longest` characters, or holds bytes that are not text.
     """
-    if not text.strip():
+    text = text.strip()
+    if not text:
         raise InputError("The question is empty. Write one, in Chinese or English.")
     if len(text) > longest:
         raise InputError(

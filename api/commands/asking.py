@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from api.options import BadUse
 from api.questions import Question, checked, read_questions
 
 if TYPE_CHECKING:
@@ -54,16 +55,16 @@ def given_questions(
     """The questions of this run, all of them checked before the first one is asked.
 
     Raises:
-        typer.BadParameter: options that don't go together.
+        BadUse: options that don't go together.
         InputError: a question that can't be asked, or a file that can't be read.
     """
     if (question is None) == (file is None):
-        raise typer.BadParameter("Give a question, or a file of them with --questions (and not both).")
+        raise BadUse("Give a question, or a file of them with --questions (and not both).")
     if as_json and as_jsonl:
-        raise typer.BadParameter("--json prints one object, --jsonl one object a line: give one of them.")
+        raise BadUse("--json prints one object, --jsonl one object a line: give one of them.")
     if file is not None:
         if not as_jsonl:
-            raise typer.BadParameter("--questions prints one JSON object a line: give --jsonl too.")
+            raise BadUse("--questions prints one JSON object a line: give --jsonl too.")
         return read_questions(file, settings.max_question_chars)
     text = sys.stdin.read().rstrip("\n") if question == "-" else question or ""
     return [Question(checked(text, settings.max_question_chars))]

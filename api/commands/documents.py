@@ -2,9 +2,10 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from api.commands.asking import JsonOption
 from api.files import write_file
@@ -15,14 +16,19 @@ if TYPE_CHECKING:
     from kb.settings import Settings
     from kb.store import Store
 
-app = typer.Typer(help="List, show and delete the documents of the knowledge base.")
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The document's name or id.")]
 
 
-@app.callback(invoke_without_command=True)
-def documents(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        list_documents()
+class ListUnlessNamed(TyperGroup):
+    """`guide documents`, with or without options, is `guide documents list`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=ListUnlessNamed, help="List, show and delete the documents of the knowledge base.")
 
 
 @app.command("list")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.files import write_file
-from api.options import complain, with_settings
+from api.options import BadUse, complain, with_settings
 from kb.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def repair(
 ) -> None:
     """Restore what mojibake destroyed; a single file is printed unless --out is given."""
     if out is None and (len(paths) > 1 or paths[0].is_dir()):
-        raise typer.BadParameter("Several files or a folder need a folder to go to: give --out.")
+        raise BadUse("Several files or a folder need a folder to go to: give --out.")
     repaired: list[RepairedOut] = []
     targets = _targets(paths, out)
     for source, target in targets:

@@ -1,0 +1,72 @@
+"""Writes the reference pages docs/settings.md and docs/cli.md: `python -m api.reference`, or `make docs`.
+
+A test compares the pages with what this module would write.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import typer
+from pydantic.fields import FieldInfo
+from typer.cli import get_docs_for_click
+
+from api.cli import app
+from kb.settings import ROOT, Settings
+
+HOME_DEFAULT = "`guide` in the user's data folder (`~/.local/share/guide` on Linux)"
+
+
+def pages() -> Mapping[Path, str]:
+    """Each generated page by its path from the repository's root."""
+    return {Path("docs/settings.md"): settings_page(), Path("docs/cli.md"): cli_page()}
+
+
+def settings_page() -> str:
+    rows = [
+        f"| `{name}` | `GUIDE_{name.upper()}` | {_default(field)} | {_meaning(field)} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(
+        [
+            "# Settings",
+            "",
+            "A flag of the command line goes before a `GUIDE_*` environment variable, that before `guide.toml` in the",
+            "folder where `guide` runs, that before the default. A name that no setting has, or a value that can't be",
+            "used, ends the command with one line that names it. Paths of the defaults are inside the package.",
+            "",
+            "| in `guide.toml` | environment | default | meaning |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def cli_page() -> str:
+    command = typer.main.get_command(app)
+    page = get_docs_for_click(obj=command, ctx=typer.Context(command, info_name="guide"), name="guide")
+    return page.rstrip() + "\n"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return HOME_DEFAULT
+    return f"`{str(field.default).removeprefix(f'{ROOT}/')}`"
+
+
+def _meaning(field: FieldInfo) -> str:
+    choices: tuple[Any, ...] = get_args(field.annotation)
+    limits = [
+        f"{sign} {getattr(limit, name)}" for limit in field.metadata for name, sign in LIMITS if hasattr(limit, name)
+    ]
+    notes = [", ".join(f"`{choice}`" for choice in choices)] if choices else limits
+    return f"{field.description} ({', '.join(notes)})" if notes else str(field.description)
+
+
+LIMITS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+
+
+if __name__ == "__main__":
+    for path, page in pages().items():
+        (ROOT / path).write_text(page, encoding="utf-8")
