@@ -42,7 +42,8 @@ def encode(tokenizer: Tokenizer, text: str) -> Ids:
 def read_sections(text: str, tokenizer: Tokenizer) -> list[Section]:
     """A text's sections, empty ones left out, and lines of fewer than three pieces."""
     lines = [line for line in text.splitlines() if line.strip()]
-    encoded = [np.array(e.ids, dtype=np.int32) for e in tokenizer.encode_batch_fast(lines, add_special_tokens=False)]
+    plain = [line.lstrip("# ") for line in lines]
+    encoded = [np.array(e.ids, dtype=np.int32) for e in tokenizer.encode_batch_fast(plain, add_special_tokens=False)]
     none = np.zeros(0, dtype=np.int32)
     sections, trail, header = [Section(none, none)], list[Ids](), list[Ids]()
     for line, ids in zip(lines, encoded, strict=True):

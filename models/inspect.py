@@ -207,6 +207,7 @@ def _expected_shapes(adapter: AdapterFacts, base: Path) -> Shapes:
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
 
     config = PeftConfig.from_pretrained(str(adapter.folder))
+    config.base_model_name_or_path = None
     if hasattr(config, "init_lora_weights"):
         config = replace(config, init_lora_weights=True)
     with torch.device("meta"):

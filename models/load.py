@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from kb.errors import ModelError
 from kb.settings import Settings
@@ -51,6 +52,7 @@ def load_base(folder: Path, device: torch.device) -> PreTrainedModel:
     """
     tensor_shapes(weight_files(folder))
     dtype = {"cuda": torch.bfloat16, "mps": torch.float16}.get(device.type, torch.float32)
+    logging.disable_progress_bar()
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, trust_remote_code=False, use_safetensors=True, output_loading_info=True
@@ -88,7 +90,7 @@ def attach(model: PreTrainedModel, adapter: AdapterFacts, base: Path, name: str)
         model.resize_token_embeddings(rows)
     check_fit(adapter, base)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", UserWarning)
         try:
             adapted = PeftModel.from_pretrained(model, str(adapter.folder), adapter_name=name, is_trainable=False)
         except (UserWarning, ValueError, RuntimeError) as problem:
