@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from kb.errors import InputError
 from models.corpus import is_held_out, read_corpus, read_rows
 from models.tokenizer import END_OF_TEXT, TURN_END, train_tokenizer
 
@@ -113,6 +114,8 @@ def tokenise(rows: Iterator[tuple[str, str]], tokenizer: PreTrainedTokenizerFast
     for collection, text in rows:
         weight = WEIGHTS.get(collection, 1)
         documents += [text] * (math.floor(weight) + (chosen.random() < weight % 1))
+    if not documents:
+        raise InputError(f"No documents for {out.name}: the corpus is too small to hold any out. Give more text.")
     chosen.shuffle(documents)
     ids: list[NDArray[np.uint16]] = []
     for first in range(0, len(documents), 256):

@@ -1,0 +1,131 @@
+"""Training on tiny models: it learns, it resumes, what it writes loads again."""
+
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+import torch
+
+from kb.errors import InputError
+from kb.settings import Settings
+from models.finetune import FinetuneConfig, read_conversations, train_adapter, train_base
+from models.inspect import MANIFEST, fingerprint
+from models.load import load_chat
+from models.pretrain import PretrainConfig, Trainer, decay, export, prepare
+from models.template import Message
+
+PAIRS = [("LoRA 是什么？", "低秩分解"), ("BitFit 训练什么？", "只训练bias参数"), ("T5 是什么结构？", "编码-解码")]
+CONFIG = PretrainConfig(
+    vocab_size=600,
+    hidden_size=32,
+    layers=2,
+    heads=4,
+    kv_heads=2,
+    intermediate_size=64,
+    context=128,
+    sequence=32,
+    batch=4,
+    learning_rate=5e-3,
+    warmup_steps=1,
+    seed=3,
+)
+
+
+@pytest.fixture
+def conversations(tmp_path: Path) -> Path:
+    rows = [
+        {"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}]} for q, a in PAIRS for _ in "12"
+    ]
+    file = tmp_path / "conversations.jsonl"
+    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    return file
+
+
+def write_rows(file: Path, rows: list[dict[str, str]]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with lzma.open(file, "wt", encoding="utf-8") as out:
+        out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared run folder over a small corpus of the right shape."""
+    corpus, reading = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("reading")
+    text = "低秩分解把权重更新写成两个小矩阵的乘积，Adapter layers are small. "
+    write_rows(corpus / "zh" / "docs.jsonl.xz", [{"path": f"{i}.md", "text": f"# {i}\n{text * 4}"} for i in range(400)])
+    write_rows(corpus / "parallel" / "python_docs_en_zh.jsonl.xz", [{"en": "list", "zh": "列表", "path": "a.po"}])
+    write_rows(reading / "set.corpus.jsonl.xz", [{"id": "p0", "title": "矩阵", "text": text}])
+    folder = tmp_path_factory.mktemp("run")
+    prepare(corpus, reading, folder, CONFIG)
+    return folder
+
+
+def trainer(run: Path) -> Trainer:
+    return Trainer(CONFIG, run, prepare(Path("unread"), Path("unread"), run, CONFIG), "cpu")
+
+
+def test_adapter_learns_and_loads_again(tiny_base: Path, conversations: Path, tmp_path: Path) -> None:
+    config = FinetuneConfig(learning_rate=2e-2, epochs=25, batch_tokens=128, held_out=0.2, dropout=0)
+    record = train_adapter(str(tiny_base), conversations, tmp_path / "learnt", config, device="cpu")
+    assert record.loss_after < record.loss_before / 4
+    manifest = json.loads((tmp_path / "learnt" / MANIFEST).read_text())
+    assert manifest["base_fingerprint"] == fingerprint(tiny_base)
+    chat = load_chat(Settings(chat_model=str(tiny_base), adapter=str(tmp_path / "learnt"), device="cpu"))
+    question, answer = PAIRS[0]
+    assert chat.generate([[Message("user", question)]], ["learnt"], max_new_tokens=16)[0].text == answer
+    assert chat.generate([[Message("user", question)]], [None], max_new_tokens=16)[0].text != answer
+
+
+def test_all_weights_learn_and_load_again(tiny_base: Path, conversations: Path, tmp_path: Path) -> None:
+    config = FinetuneConfig(learning_rate=5e-3, epochs=40, batch_tokens=128, held_out=0.2)
+    record = train_base(str(tiny_base), conversations, tmp_path / "taught", config, device="cpu")
+    assert record.trainable_share == 1
+    chat = load_chat(Settings(chat_model=str(tmp_path / "taught"), adapter="none", device="cpu"))
+    question, answer = PAIRS[1]
+    assert chat.generate([[Message("user", question)]], [None], max_new_tokens=24)[0].text == answer
+
+
+def test_broken_line_of_conversations_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "broken.jsonl"
+    file.write_text('{"messages": []}\n{"text": 1}\n')
+    with pytest.raises(InputError, match=r"broken\.jsonl, line 2"):
+        read_conversations(file)
+
+
+def test_held_out_documents_are_in_no_training_text(run: Path) -> None:
+    train, held_out = (run / "train.bin").stat().st_size, (run / "held_out.bin").stat().st_size
+    assert 0 < held_out < train / 10
+
+
+def test_pretraining_learns(run: Path) -> None:
+    fresh = trainer(run)
+    before = fresh.held_out_loss(8)
+    for _ in range(30):
+        fresh.train_step(1.0)
+    assert fresh.held_out_loss(8) < before - 1
+
+
+def test_resumed_run_goes_on_as_if_never_stopped(run: Path) -> None:
+    straight = trainer(run)
+    losses = [straight.train_step(1.0) for _ in range(4)]
+    first = trainer(run)
+    for _ in range(2):
+        first.train_step(1.0)
+    first.save()
+    second = trainer(run)
+    second.resume()
+    assert second.step == 2
+    assert [second.train_step(1.0) for _ in range(2)] == pytest.approx(losses[2:], abs=1e-3)
+
+
+def test_exported_model_is_an_ordinary_folder(run: Path, tmp_path: Path) -> None:
+    made = trainer(run)
+    decay(made, 3)
+    export(made, prepare(Path("unread"), Path("unread"), run, CONFIG), tmp_path / "base")
+    chat = load_chat(Settings(chat_model=str(tmp_path / "base"), adapter="none", device="cpu"))
+    assert chat.window == CONFIG.context
+    assert torch.equal(
+        chat.model.get_input_embeddings().weight.bfloat16(),  # type: ignore[union-attr, operator]
+        made.model.get_input_embeddings().weight,
+    )
