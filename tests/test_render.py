@@ -1,0 +1,172 @@
+"""What people see in a terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from api.render import show_answer, show_comparison, show_documents, show_ingested, show_passages, show_repairs
+from api.schemas import (
+    AskReply,
+    CitationOut,
+    CompareReply,
+    DocumentList,
+    DocumentOut,
+    IngestedOut,
+    PassageOut,
+    RepairOut,
+    SearchReply,
+    UsageOut,
+    VariantOut,
+)
+
+VARIANTS = ("plain", "plain+adapter", "rag", "rag+adapter")
+
+
+def terminal(width: int) -> Console:
+    return Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+
+
+def pipe() -> Console:
+    return Console(file=io.StringIO(), highlight=False, markup=False)
+
+
+def shown(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def passage(text: str) -> PassageOut:
+    return PassageOut(
+        rank=1,
+        score=0.0325,
+        dense=0.5,
+        lexical=None,
+        text=text,
+        source="a.md",
+        section=("模型", "LLaMA"),
+        kind="prose",
+        start=0,
+        end=len(text),
+        lines=(3, 4),
+    )
+
+
+def citation(restored: float | None = None, lines: tuple[int, int] = (3, 4)) -> CitationOut:
+    return CitationOut(
+        n=1, quote="q", source="a.md", section=("模型", "LLaMA"), start=0, end=1, lines=lines, restored=restored
+    )
+
+
+def answer(question: str, *citations: CitationOut) -> AskReply:
+    return AskReply(
+        id=None,
+        question=question,
+        answer="[bold]2024 [1]",
+        abstained=False,
+        mode="rag",
+        style="quote",
+        model="m",
+        adapter=None,
+        citations=citations,
+        passages=(),
+        usage=UsageOut(prompt_tokens=1, completion_tokens=0),
+        timings_ms={},
+    )
+
+
+def comparison(text: str) -> CompareReply:
+    variants = [
+        VariantOut(variant=name, answer=text, abstained=False, citations=(), grounded=0.925, seconds=1.25, tokens=7)
+        for name in VARIANTS
+    ]
+    return CompareReply(id=None, question="什么？", seed=0, answers=tuple(variants))
+
+
+def test_a_hit_shows_where_it_stands_and_its_score() -> None:
+    console = pipe()
+    show_passages(console, SearchReply(id=None, question="什么？", passages=(passage("一\n二"),), timings_ms={}))
+    assert shown(console) == " 1. a.md:3-4  模型 › LLaMA  0.0325\n    一\n    二\n\n"
+
+
+@pytest.mark.parametrize(("question", "said"), [("什么？", "没有找到相关段落。"), ("What?", "No passage found.")])
+def test_no_hit_is_said_in_the_language_of_the_question(question: str, said: str) -> None:
+    console = pipe()
+    show_passages(console, SearchReply(id=None, question=question, passages=(), timings_ms={}))
+    assert shown(console) == f"{said}\n"
+
+
+def test_a_long_line_is_not_broken_in_a_pipe() -> None:
+    console, text = pipe(), "字" * 500
+    show_passages(console, SearchReply(id=None, question="什么？", passages=(passage(text),), timings_ms={}))
+    assert text in shown(console)
+
+
+@pytest.mark.parametrize(
+    ("question", "source"),
+    [("什么？", "[1] a.md · 第 3–4 行 · 模型 › LLaMA\n"), ("What?", "[1] a.md · lines 3–4 · 模型 › LLaMA\n")],
+)
+def test_an_answer_is_followed_by_its_sources(question: str, source: str) -> None:
+    console = pipe()
+    show_answer(console, answer(question, citation()))
+    assert shown(console).startswith("[bold]2024 [1]\n")
+    assert shown(console).endswith(source)
+
+
+def test_a_source_with_inferred_characters_is_marked() -> None:
+    console = pipe()
+    show_answer(console, answer("What?", citation(restored=0.874, lines=(3, 3))))
+    assert "line 3 · 模型 › LLaMA · inferred characters, ≥ 0.87 sure" in shown(console)
+
+
+def test_an_answer_without_citations_has_no_list_of_sources() -> None:
+    console = pipe()
+    show_answer(console, answer("What?"))
+    assert shown(console) == "[bold]2024 [1]\n"
+
+
+def test_four_answers_stand_side_by_side_where_there_is_room() -> None:
+    console = terminal(160)
+    show_comparison(console, comparison("答案"))
+    assert any(line.count("答案") == 4 for line in shown(console).splitlines())
+
+
+@pytest.mark.parametrize("console", [terminal(80), pipe()], ids=["narrow", "pipe"])
+def test_four_answers_follow_one_another_where_there_is_not(console: Console) -> None:
+    show_comparison(console, comparison("答案"))
+    lines = shown(console).splitlines()
+    assert lines.count("答案") == 4
+    assert lines[0] == "── 不检索，无适配器 · 有据 92% · 1.2 秒 · 7 个词元"
+
+
+def test_a_document_cannot_steer_the_terminal() -> None:
+    console = pipe()
+    show_passages(console, SearchReply(id=None, question="?", passages=(passage("a\x1b[2J\x9bb\tc"),), timings_ms={}))
+    assert "    a\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}b" in shown(console)
+
+
+def test_what_was_ingested_tells_its_damage() -> None:
+    console = pipe()
+    show_ingested(
+        console,
+        IngestedOut(
+            name="a.md", document_id="1", status="added", passages=3, repairs=2, damage=("cp1254",), error=None
+        ),
+    )
+    assert shown(console) == "added     a.md  3 passages, mojibake restored (cp1254; 2 repairs inferred)\n"
+
+
+def test_an_empty_knowledge_base_says_what_to_do() -> None:
+    console = pipe()
+    show_documents(console, DocumentList(documents=()))
+    assert "`guide ingest`" in shown(console)
+
+
+def test_repairs_are_shown_with_their_line_and_alternatives() -> None:
+    console = pipe()
+    repair = RepairOut(start=3, end=4, before="æ", after="文", confidence=0.98765, alternatives=("日", "月"))
+    document = DocumentOut(
+        id="1", name="a.md", title="a", text="一\n二文", encoding="utf-8", sha256="0", damage=("x",), repairs=(repair,)
+    )
+    show_repairs(console, document)
+    assert shown(console) == "a.md:2  æ → 文  0.988  (or 日, 月)\n"
