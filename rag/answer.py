@@ -108,7 +108,7 @@ class Answerer:
         chat = self.chat()
         began = time.perf_counter()
         count = len(evidence.pieces) if evidence.answerable else 0
-        asked = [ask_back(piece.hit.passage.context, piece.text) for piece in evidence.pieces[:count]]
+        asked = [ask_back(piece.about, shown(piece)) for piece in evidence.pieces[:count]]
         scored = (
             chat.score(asked * len(adapters), question, [name for name in adapters for _ in asked]) if asked else None
         )

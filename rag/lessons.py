@@ -16,18 +16,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kb.records import Passage
+from kb.records import Hit, Passage
 from kb.settings import load_settings
 from kb.store import Store
 from models.corpus import is_held_out, read_corpus, read_rows
 from models.template import Conversation, Message
-from rag.pieces import sentences
+from rag.pieces import Piece, pieces, row_cells, sentences
 from rag.prompt import ask_back, plain
+from rag.quote import shown
 
 PLAIN_SHARE = 0.3
-_DEFINITION = re.compile(
-    r"^[\s>*+-]*(?:\d+\.\s*)?(?:\*\*|`)?([^*`：:\n]{2,30}?)(?:\*\*|`)?\s*[：:]\s*(?:\*\*)?\s*(\S[^\n]{3,})$"
-)
+_DEFINITION = re.compile(r"^([^：:\n]{2,30}?)\s*[：:]\s*(\S[^\n]{3,})$")
 _HEADED = re.compile(r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", flags=re.MULTILINE)
 _NUMBERING = re.compile(r"^\W*[\d.]*\s*")
 
@@ -59,38 +58,36 @@ def heading_lessons(corpus: Path, share: float) -> Iterator[Conversation]:
 
 
 def guide_lessons(passages: Iterable[Passage]) -> Iterator[Conversation]:
-    """From a knowledge base: its tables' cells, its defined terms and its headed prose, asked for in plain words."""
-    for passage in passages:
-        trail = " > ".join(passage.section)
-        if passage.kind == "table_row":
-            yield from _row_lessons(passage, trail)
-        elif passage.kind in ("list", "prose"):
-            yield from _definition_lessons(passage, trail)
+    """From a knowledge base: its tables' cells and its defined terms, asked for in plain words."""
+    hits = [Hit(passage, score=1.0, dense=None, lexical=None) for passage in passages]
+    for piece in pieces(hits):
+        if piece.kind == "table_row":
+            yield from _row_lessons(piece)
+        elif piece.kind in ("item", "sentence"):
+            yield from _definition_lessons(piece)
 
 
-def _row_lessons(passage: Passage, trail: str) -> Iterator[Conversation]:
-    cells = [cell.strip(" *`") for cell in passage.text.strip().strip("|").split("|")]
-    header = [name.strip(" *`") for name in passage.header]
-    if len(header) != len(cells) or len(cells) < 2:
+def _row_lessons(piece: Piece) -> Iterator[Conversation]:
+    cells = row_cells(piece.text)
+    if len(piece.header) != len(cells):
         return
     subject = cells[0]
-    for name, cell in zip(header[1:], cells[1:], strict=True):
-        answer = f"{subject} 的{name}：{cell}"
+    for name, cell in zip(piece.header[1:], cells[1:], strict=True):
         for question in (f"{subject} 的{name}是什么？", f"说说 {subject} 的{name}。"):
-            yield (*ask_back(trail, passage.indexed), Message("assistant", question))
-            yield (*plain(question), Message("assistant", answer))
+            yield (*ask_back(piece.about, shown(piece)), Message("assistant", question))
+            yield (*plain(question), Message("assistant", f"{subject} 的{name}：{cell}"))
 
 
-def _definition_lessons(passage: Passage, trail: str) -> Iterator[Conversation]:
-    for line in passage.text.splitlines():
-        found = _DEFINITION.match(line)
-        if not found:
-            continue
-        term, meaning = found[1].strip(), found[2].strip()
-        subject = f"{passage.section[-1]} 的{term}" if passage.section and len(term) <= 6 else term
-        question = f"{_NUMBERING.sub('', subject.replace('*', ''))}是什么？"
-        yield (*ask_back(trail, line.strip()), Message("assistant", question))
-        yield (*plain(question), Message("assistant", meaning))
+def _definition_lessons(piece: Piece) -> Iterator[Conversation]:
+    found = _DEFINITION.match(shown(piece))
+    if not found:
+        return
+    term, meaning = found[1].strip(), found[2].strip()
+    section = piece.hit.passage.section
+    subject = f"{_NUMBERING.sub('', section[-1])} 的{term}" if section and len(term) <= 6 else term
+    question = f"{subject}是什么？"
+    yield (*ask_back(piece.about, shown(piece)), Message("assistant", question))
+    yield (*plain(question), Message("assistant", meaning))
 
 
 def _both_ways(title: str, piece: str, question: str) -> Iterator[Conversation]:

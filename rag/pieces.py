@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from kb.records import Hit, Passage
 
@@ -15,18 +15,30 @@ _HEADING = re.compile(r"^[ \t>]*#{1,6}[ \t]")
 _FENCE = re.compile(r"^[ \t>]*(```+|~~~+)")
 _ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$")
 _RULE = re.compile(r"^[ \t|:\-=*_]+$")
+_LEAD = re.compile(r"[：:][\s*_`]*$")
 _WORD = re.compile(r"\w")
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A quotable stretch of a passage: `hit.passage.text[start:end]`; `header` names the cells of a table's row."""
+    """A quotable stretch of a passage: `hit.passage.text[start:end]`.
+
+    `header` names the cells of a table's row, `lead` is the line that introduces the list or code that it is in.
+    """
 
     hit: Hit
     start: int
     end: int
     kind: PieceKind
     header: tuple[str, ...] = ()
+    lead: str = ""
+
+    @property
+    def about(self) -> str:
+        """What the piece is about but doesn't say: the headings above it and its lead."""
+        passage = self.hit.passage
+        given = [] if passage.kind == "table_row" else passage.context.split("\n")[1:]
+        return "\n".join(filter(None, [" / ".join(passage.section), *given, self.lead]))
 
     @property
     def text(self) -> str:
@@ -71,29 +83,31 @@ def row_cells(row: str) -> tuple[str, ...]:
 def _cut(hit: Hit) -> Iterator[Piece]:
     passage = hit.passage
     lines = _lines(passage)
-    at, header = 0, passage.header
+    unfenced_code = passage.kind == "code" and not any(_FENCE.match(line.text) for line in lines)
+    at, header, lead = 0, passage.header, ""
     while at < len(lines):
         line = lines[at]
-        if _FENCE.match(line.text):
-            stop = _fence_end(lines, at)
-            yield Piece(hit, *_trimmed(passage.text, line.start, lines[stop - 1].end), "code")
-        elif passage.kind == "code" and not any(_FENCE.match(other.text) for other in lines):
-            stop = len(lines)
-            yield Piece(hit, *_trimmed(passage.text, line.start, lines[-1].end), "code")
+        stop = at + 1
+        if unfenced_code or _FENCE.match(line.text):
+            stop = len(lines) if unfenced_code else _fence_end(lines, at)
+            yield _piece(hit, line.start, lines[stop - 1].end, "code", lead=lead)
         elif _ROW.match(line.text):
-            stop = at + 1
             if stop < len(lines) and _ROW.match(lines[stop].text) and _RULE.match(lines[stop].text):
                 header = row_cells(line.text)
             elif not _RULE.match(line.text):
-                yield Piece(hit, *_trimmed(passage.text, line.start, line.end), "table_row", header)
+                yield _piece(hit, line.start, line.end, "table_row", header=header)
         elif ITEM.match(line.text):
             stop = _item_end(lines, at)
-            yield Piece(hit, *_trimmed(passage.text, line.start, lines[stop - 1].end), "item")
-        else:
-            stop = at + 1
-            if not (_HEADING.match(line.text) or _RULE.match(line.text)):
-                yield from (Piece(hit, a, b, "sentence") for a, b in sentences(line.text, line.start))
+            yield _piece(hit, line.start, lines[stop - 1].end, "item", lead=lead)
+        elif not (_HEADING.match(line.text) or _RULE.match(line.text)):
+            lead = line.text.strip() if _LEAD.search(line.text) else ""
+            if not lead:
+                yield from (_piece(hit, a, b, "sentence") for a, b in sentences(line.text, line.start))
         at = stop
+
+
+def _piece(hit: Hit, start: int, end: int, kind: PieceKind, **more: Any) -> Piece:
+    return Piece(hit, *_trimmed(hit.passage.text, start, end), kind, **more)
 
 
 def _lines(passage: Passage) -> list[_Line]:

@@ -27,7 +27,7 @@ def overlaps(question: str, candidates: Sequence[Piece]) -> NDArray[np.float64]:
 
     The weight of a term is its inverse document frequency among the candidates.
     """
-    held = [set(terms(f"{piece.hit.passage.context}\n{piece.text}")) for piece in candidates]
+    held = [set(terms(f"{piece.about}\n{shown(piece)}")) for piece in candidates]
     frequency = Counter(term for having in held for term in having)
     weight = {term: math.log(1 + len(held) / (0.5 + frequency[term])) for term in set(terms(question))}
     total = sum(weight.values()) or 1.0

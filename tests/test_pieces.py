@@ -1,0 +1,84 @@
+"""Passages cut into pieces that can be quoted."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kb.records import Hit, Passage
+from rag.pieces import Piece, pieces, row_cells
+
+SECTION = """### 13.3 选择指南
+
+先看资源。再看任务！
+
+**根据资源选择**：
+- **极度受限**：BitFit > Prefix Tuning
+- **GPU内存有限**：QLoRA
+  适合单卡
+
+```python
+model = get_peft_model(base, config)
+
+model.train()
+```
+| 框架 | 参数 |
+|------|------|
+| **LoRA** | 0.1-1% |
+"""
+
+
+def hit(text: str, kind: str = "prose", start: int = 0, **more: object) -> Hit:
+    passage = Passage("p", "d", "guide.md", kind, text, ("选择",), start, start + len(text), 1, 1, **more)  # type: ignore[arg-type]
+    return Hit(passage, 1.0, None, None)
+
+
+def kinds(found: list[Piece]) -> list[tuple[str, str]]:
+    return [(piece.kind, piece.text) for piece in found]
+
+
+def test_section_is_cut_as_it_was_written() -> None:
+    assert kinds(pieces([hit(SECTION)])) == [
+        ("sentence", "先看资源。"),
+        ("sentence", "再看任务！"),
+        ("item", "- **极度受限**：BitFit > Prefix Tuning"),
+        ("item", "- **GPU内存有限**：QLoRA\n  适合单卡"),
+        ("code", "```python\nmodel = get_peft_model(base, config)\n\nmodel.train()\n```"),
+        ("table_row", "| **LoRA** | 0.1-1% |"),
+    ]
+
+
+def test_item_knows_its_headings_and_lead_and_row_its_header() -> None:
+    found = pieces([hit(SECTION)])
+    assert found[2].about == "选择\n**根据资源选择**："
+    assert found[5].header == ("框架", "参数")
+
+
+def test_row_alone_takes_the_header_of_its_table() -> None:
+    (row,) = pieces([hit("| T5 | 编码-解码 |", "table_row", header=("模型", "类型"))])
+    assert row.header == ("模型", "类型")
+
+
+def test_code_without_fences_stays_whole() -> None:
+    code = "import peft\n\nprint(peft.__version__)"
+    assert kinds(pieces([hit(code, "code")])) == [("code", code)]
+
+
+def test_what_stands_in_two_hits_is_one_piece() -> None:
+    text = "第一句。第二句。"
+    both = pieces([hit("第二句。", start=4), hit(text)])
+    assert [piece.span for piece in both] == [(4, 8), (0, 4)]
+
+
+def test_cells_keep_escaped_bars() -> None:
+    assert row_cells(r"| **a\|b** | c |") == (r"a\|b", "c")
+
+
+@given(text=st.text(st.sampled_from("低秩a。.!|-*#`~: ：\n1>"), max_size=80))
+def test_pieces_are_ordered_disjoint_and_verbatim(text: str) -> None:
+    found = pieces([hit(text, start=7)])
+    for piece in found:
+        assert piece.text == text[piece.span[0] - 7 : piece.span[1] - 7]
+        assert piece.text == piece.text.strip() != ""
+    spans = [piece.span for piece in found]
+    assert all(one[1] <= other[0] for one, other in pairwise(spans))
