@@ -1,4 +1,4 @@
-"""The REST application; its lifespan owns the services."""
+"""The REST application; its lifespan owns the services. Its documentation pages need no internet."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from api import problems
 from api.routes import health, questions
@@ -30,7 +31,7 @@ def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
             if warming is not None:
                 await warming
 
-    app = FastAPI(title="guide", version=version("guide"), description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPIOffline(title="guide", version=version("guide"), description=DESCRIPTION, lifespan=lifespan)
     problems.install(app)
     app.include_router(health.router)
     app.include_router(questions.router)
