@@ -1,13 +1,21 @@
 """Fixtures that several test modules share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+for name in [name for name in os.environ if name.startswith("GUIDE_")]:
+    del os.environ[name]  # the settings of whoever runs the tests are not the tests'
 
 import pytest
 
 from tests.tiny import make_adapter, make_base
+
+if TYPE_CHECKING:
+    from api.services import Services
+    from kb.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +26,30 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_adapter(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_adapter(tiny_base, tmp_path_factory.mktemp("adapters") / "tiny.lora")
+
+
+@pytest.fixture(scope="session")
+def guide_settings(tmp_path_factory: pytest.TempPathFactory) -> "Settings":
+    """Settings of a knowledge base that holds the guide, ingested once; no test may change it."""
+    from api.services import Services
+    from kb.settings import SOURCES, load_settings
+
+    settings = load_settings(home=tmp_path_factory.mktemp("guide"))
+    with Services(settings) as services:
+        failed = [outcome for outcome in services.pipeline.ingest([SOURCES]) if outcome.error is not None]
+    assert not failed
+    return settings
+
+
+@pytest.fixture(scope="session")
+def guide_home(guide_settings: "Settings") -> str:
+    return str(guide_settings.home)
+
+
+@pytest.fixture(scope="session")
+def services(guide_settings: "Settings") -> "Iterator[Services]":
+    """The services over the ingested guide, for reading only."""
+    from api.services import Services
+
+    with Services(guide_settings) as services:
+        yield services

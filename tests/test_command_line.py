@@ -18,7 +18,7 @@ COMMANDS = ["ingest", "repair", "documents", "search", "ask", "compare", "serve"
 
 def guide(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the installed command as a process of its own."""
-    command = [Path(sys.executable).with_name("guide"), *arguments]
+    command = [str(Path(sys.executable).with_name("guide")), *arguments]
     return subprocess.run(command, check=False, capture_output=True, encoding="utf-8", env=os.environ | environment)
 
 
@@ -93,7 +93,7 @@ def test_an_unexpected_error_is_one_line_too(capsys: pytest.CaptureFixture[str])
     import typer
 
     with pytest.raises(typer.Exit) as caught, error_border(debug=False):
-        {}["missing"]
+        raise KeyError("missing")
     assert caught.value.exit_code == 1
     assert capsys.readouterr().err == "guide: Unexpected KeyError: 'missing'. `--debug` shows where it comes from.\n"
 

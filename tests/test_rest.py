@@ -1,0 +1,179 @@
+"""The REST interface: replies as docs/design.md has them, and errors as RFC 9457 has them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from api.problems import STATUS
+from api.services import Services
+from kb import errors
+from kb.settings import Settings, load_settings
+
+QUESTION = "QLoRA 的适用场景是什么？"
+PASSAGE_KEYS = {"rank", "score", "dense", "lexical", "text", "source", "section", "kind", "start", "end", "lines"}
+CITATION_KEYS = {"n", "quote", "source", "section", "start", "end", "lines", "restored"}
+
+
+@pytest.fixture(scope="module")
+def client(guide_settings: Settings) -> Iterator[TestClient]:
+    with TestClient(create_app(guide_settings)) as client:
+        yield client
+
+
+@pytest.fixture
+def empty_client(tmp_path: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(load_settings(home=tmp_path))) as client:
+        yield client
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    details: dict[str, Any] = response.json()
+    assert details["status"] == status
+    assert {"type", "title", "detail", "instance"} <= set(details)
+    return details
+
+
+def test_health_needs_nothing(empty_client: TestClient) -> None:
+    assert empty_client.get("/health").json() == {"status": "ok"}
+
+
+def test_ready_once_the_guide_is_in(client: TestClient) -> None:
+    response = client.get("/ready")
+    assert response.status_code == 200
+    assert response.json() == {"status": "ready", "missing": []}
+
+
+def test_not_ready_says_what_is_missing(empty_client: TestClient) -> None:
+    response = empty_client.get("/ready")
+    assert response.status_code == 503
+    assert response.json()["status"] == "not ready"
+    assert "guide ingest" in response.json()["missing"][0]
+
+
+def test_search_replies_with_ranked_passages(client: TestClient, services: Services) -> None:
+    reply = client.post("/v1/search", json={"question": QUESTION, "top_k": 3, "id": "q1"}).json()
+    assert set(reply) == {"id", "question", "passages", "timings_ms"}
+    assert (reply["id"], reply["question"]) == ("q1", QUESTION)
+    assert [passage["rank"] for passage in reply["passages"]] == [1, 2, 3]
+    for passage in reply["passages"]:
+        assert set(passage) == PASSAGE_KEYS
+        text = services.store.document(passage["source"]).text
+        assert text[passage["start"] : passage["end"]] == passage["text"]
+
+
+def test_ask_replies_with_an_answer_whose_quotes_stand_in_the_documents(client: TestClient, services: Services) -> None:
+    reply = client.post("/v1/ask", json={"question": QUESTION}).json()
+    assert set(reply) == {
+        "id", "question", "answer", "abstained", "mode", "style", "model", "adapter", "citations", "passages", "usage",
+        "timings_ms",
+    }  # fmt: skip
+    assert reply["mode"] == "rag"
+    assert set(reply["usage"]) == {"prompt_tokens", "completion_tokens"}
+    assert reply["citations"]
+    for citation in reply["citations"]:
+        assert set(citation) == CITATION_KEYS
+        assert f"[{citation['n']}]" in reply["answer"]
+        text = services.store.document(citation["source"]).text
+        assert text[citation["start"] : citation["end"]] == citation["quote"]
+
+
+def test_ask_plain_without_adapter_cites_nothing(client: TestClient) -> None:
+    reply = client.post("/v1/ask", json={"question": QUESTION, "mode": "plain", "adapter": "none"}).json()
+    assert (reply["mode"], reply["adapter"], reply["citations"], reply["passages"]) == ("plain", None, [], [])
+
+
+def test_compare_replies_with_four_variants(client: TestClient) -> None:
+    reply = client.post("/v1/compare", json={"question": QUESTION, "seed": 7}).json()
+    assert set(reply) == {"id", "question", "seed", "answers"}
+    assert reply["seed"] == 7
+    assert {answer["variant"] for answer in reply["answers"]} == {"plain", "plain+adapter", "rag", "rag+adapter"}
+    for answer in reply["answers"]:
+        assert set(answer) == {"variant", "answer", "abstained", "citations", "grounded", "seconds", "tokens"}
+        assert 0 <= answer["grounded"] <= 1
+
+
+@pytest.mark.parametrize("route", ["/v1/search", "/v1/ask", "/v1/compare"])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({}, "question"),
+        ({"question": ""}, "question"),
+        ({"question": "  \n"}, "empty"),
+        ({"question": 3}, "question"),
+        ({"question": "a", "frobnicate": 1}, "frobnicate"),
+        ({"question": "问" * 100_000}, "GUIDE_MAX_QUESTION_CHARS"),
+        ([], "body"),
+    ],
+    ids=["nothing", "empty", "blank", "number", "unknown field", "100,000 characters", "list"],
+)
+def test_a_request_that_is_not_valid_is_a_problem(client: TestClient, route: str, body: object, reason: str) -> None:
+    details = problem(client.post(route, json=body), 422)
+    assert reason in details["detail"]
+    assert details["instance"] == route
+
+
+@pytest.mark.parametrize("body", [b"{", b'{"question": "\xff"}', b'{"question": "\\ud800"}', b"", b"[" * 10_000])
+def test_a_body_that_is_no_json_text_is_a_problem(client: TestClient, body: bytes) -> None:
+    response = client.post("/v1/search", content=body, headers={"content-type": "application/json"})
+    assert response.status_code in {400, 422}
+    problem(response, response.status_code)
+
+
+def test_each_field_at_fault_is_listed(client: TestClient) -> None:
+    details = problem(client.post("/v1/search", json={"question": "", "top_k": 101}), 422)
+    assert {error["field"] for error in details["errors"]} == {"body.question", "body.top_k"}
+
+
+def test_an_unknown_adapter_names_those_there_are(client: TestClient) -> None:
+    details = problem(client.post("/v1/ask", json={"question": QUESTION, "adapter": "no-such"}), 404)
+    assert "no-such" in details["detail"]
+    assert "none" in details["detail"]
+
+
+def test_questions_before_any_document_are_a_problem(empty_client: TestClient) -> None:
+    details = problem(empty_client.post("/v1/ask", json={"question": "什么？"}), 503)
+    assert "guide ingest" in details["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/v1/ask", 405), ("DELETE", "/health", 405)]
+)
+def test_what_is_not_there_is_a_problem(client: TestClient, method: str, path: str, status: int) -> None:
+    assert "/docs" in problem(client.request(method, path), status)["detail"]
+
+
+def test_an_unexpected_error_is_a_problem_that_tells_nothing_of_the_inside(guide_settings: Settings) -> None:
+    app = create_app(guide_settings)
+
+    @app.get("/boom")
+    def boom() -> None:
+        raise RuntimeError("a secret")
+
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert "secret" not in json.dumps(problem(client.get("/boom"), 500))
+
+
+def test_every_error_of_the_tree_has_a_status() -> None:
+    kinds = {getattr(errors, name) for name in errors.__all__} - {errors.GuideError}
+    assert set(STATUS) == kinds
+
+
+def test_the_documentation_needs_no_internet(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_openapi_tells_of_every_route_and_its_problems(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert set(paths) == {"/health", "/ready", "/v1/search", "/v1/ask", "/v1/compare"}
+    for route in ("/v1/search", "/v1/ask", "/v1/compare"):
+        assert "application/problem+json" in paths[route]["post"]["responses"]["422"]["content"]
