@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-for name in [name for name in os.environ if name.startswith("GUIDE_")]:
-    del os.environ[name]  # the settings of whoever runs the tests are not the tests'
 
 import pytest
 
@@ -16,6 +14,9 @@ from tests.tiny import make_adapter, make_base
 if TYPE_CHECKING:
     from api.services import Services
     from kb.settings import Settings
+
+for name in [name for name in os.environ if name.startswith("GUIDE_")]:
+    del os.environ[name]  # the settings of whoever runs the tests are not the tests'
 
 
 @pytest.fixture(scope="session")
