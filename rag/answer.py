@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.errors import InputError
 from kb.records import Answer, Document, Hit, Mode, Usage
 from kb.settings import Settings
 from models.generate import ChatModel
@@ -54,11 +53,9 @@ class Answerer:
         """Answers one question; `adapter` is a loaded adapter's name, "default" or "none".
 
         Raises:
-            InputError: the question is empty or too long.
             NotFoundError: no such adapter.
         """
         began = time.perf_counter()
-        question = checked(question, self.settings)
         chat = self.chat()
         name = chat.adapter_name(adapter)
         loaded = time.perf_counter()
@@ -151,23 +148,6 @@ class Answerer:
             usage=usage,
             timings_ms=timings_ms,
         )
-
-
-def checked(question: str, settings: Settings) -> str:
-    """The question without white space around it.
-
-    Raises:
-        InputError: it is empty or longer than `max_question_chars`.
-    """
-    question = question.strip()
-    if not question:
-        raise InputError("The question is empty. Ask something.")
-    if len(question) > settings.max_question_chars:
-        raise InputError(
-            f"The question has {len(question)} characters; at most {settings.max_question_chars} are read "
-            "(GUIDE_MAX_QUESTION_CHARS). Shorten it, or put the text in a document and `guide ingest` it."
-        )
-    return question
 
 
 def joined(chosen: Sequence[Piece]) -> str:

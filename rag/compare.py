@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from kb.records import Answer
-from rag.answer import Answerer, checked, hits_text
+from rag.answer import Answerer, hits_text
 
 GRAM = 4
 
@@ -35,7 +35,6 @@ class Comparison:
 
 def compare(question: str, answerer: Answerer, seed: int = 0) -> Comparison:
     """Answers in two batches: both plain answers are written in one, both retrieved ones are scored in the other."""
-    question = checked(question, answerer.settings)
     chat = answerer.chat()
     adapters = [None, chat.adapters[0]] if chat.adapters else [None]
     began = time.perf_counter()

@@ -18,8 +18,8 @@ class Weights:
     """How much each score counts for a piece; chosen on held-out reading questions (docs/answers.md)."""
 
     overlap: float = 1.0
-    likelihood: float = 0.35
-    retrieval: float = 0.5
+    likelihood: float = 0.1
+    retrieval: float = 0.05
 
 
 def overlaps(question: str, candidates: Sequence[Piece]) -> NDArray[np.float64]:
