@@ -1,6 +1,7 @@
 """Every error of the REST interface as problem details (RFC 9457, application/problem+json)."""
 
 import logging
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -43,7 +44,7 @@ def install(app: FastAPI) -> None:
 
 def _guide_error(request: Request, error: Exception) -> JSONResponse:
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
-    kind = type(error).__name__.removesuffix("Error").lower()
+    kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, BusyError) else None
     return _reply(request, status, str(error), kind=f"urn:guide:problem:{kind}", headers=headers)
 

@@ -1,6 +1,7 @@
 """The REST interface: replies as docs/design.md has them, and errors as RFC 9457 has them."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from api.app import create_app
 from api.problems import STATUS
 from api.services import Services
 from kb import errors
-from kb.settings import Settings, load_settings
+from kb.settings import ROOT, Settings, load_settings
 
+DOCUMENTATION = (ROOT / "docs" / "rest.md").read_text(encoding="utf-8")
 QUESTION = "QLoRA 的适用场景是什么？"
+EXAMPLES = re.findall(r"^curl -s http://127\.0\.0\.1:8000(\S+)(?: --json '(.*)')?$", DOCUMENTATION, re.MULTILINE)
+JSON = {"content-type": "application/json"}
 PASSAGE_KEYS = {"rank", "score", "dense", "lexical", "text", "source", "section", "kind", "start", "end", "lines"}
 CITATION_KEYS = {"n", "quote", "source", "section", "start", "end", "lines", "restored"}
 
@@ -122,7 +126,7 @@ def test_a_request_that_is_not_valid_is_a_problem(client: TestClient, route: str
 
 @pytest.mark.parametrize("body", [b"{", b'{"question": "\xff"}', b'{"question": "\\ud800"}', b"", b"[" * 10_000])
 def test_a_body_that_is_no_json_text_is_a_problem(client: TestClient, body: bytes) -> None:
-    response = client.post("/v1/search", content=body, headers={"content-type": "application/json"})
+    response = client.post("/v1/search", content=body, headers=JSON)
     assert response.status_code in {400, 422}
     problem(response, response.status_code)
 
@@ -134,6 +138,7 @@ def test_each_field_at_fault_is_listed(client: TestClient) -> None:
 
 def test_an_unknown_adapter_names_those_there_are(client: TestClient) -> None:
     details = problem(client.post("/v1/ask", json={"question": QUESTION, "adapter": "no-such"}), 404)
+    assert details["type"] == "urn:guide:problem:not-found"
     assert "no-such" in details["detail"]
     assert "none" in details["detail"]
 
@@ -170,6 +175,12 @@ def test_the_documentation_needs_no_internet(client: TestClient) -> None:
     page = client.get("/docs").text
     assert "http://" not in page
     assert "https://" not in page
+
+
+@pytest.mark.parametrize(("path", "body"), EXAMPLES, ids=[path for path, _ in EXAMPLES])
+def test_the_examples_of_the_documentation_work(client: TestClient, path: str, body: str) -> None:
+    response = client.post(path, content=body, headers=JSON) if body else client.get(path)
+    assert response.status_code == 200
 
 
 def test_openapi_tells_of_every_route_and_its_problems(client: TestClient) -> None:
