@@ -1,28 +1,32 @@
-"""The one owner of a loaded chat model: every forward pass goes through here, one batch at a time."""
+"""The one owner of a loaded chat model: a worker through which every forward pass goes, one batch at a time.
+
+Requests that arrive together are answered in one left-padded batch, each with its own adapter, rule and seed; what one
+of them does can't change what another gets.
+"""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
 
-from kb.errors import InputError, NotFoundError
+from kb.errors import BusyError, InputError, ModelError, NotFoundError
+from models.sampling import RowSampler, Sampling
+from models.stream import Generation, Request, Stream, TextDecoder, Writing
 from models.template import Conversation, render, stop_ids
 
 BASE = "__base__"
-
-
-@dataclass(frozen=True)
-class Generation:
-    """What the model wrote for one conversation, and what it cost in tokens."""
-
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
+GREEDY = Sampling()
+MOST_WAITING = 128
+MOST_ROWS = 32
+GATHER_SECONDS = 0.003
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Scored:
 class ChatModel:
     """A causal language model with its tokenizer and adapters by name; "none" always means the bare base.
 
-    Safe to call from several threads: calls wait for each other, so no request sees another's adapter.
+    Safe to call from any number of threads.
     """
 
     def __init__(
@@ -44,7 +48,9 @@ class ChatModel:
     ) -> None:
         self.model, self.tokenizer, self.name, self.adapters = model, tokenizer, name, tuple(adapters)
         self._stops = stop_ids(tokenizer, model.generation_config)
-        self._turn = threading.Lock()
+        self._waiting: deque[Request | Callable[[], None]] = deque()
+        self._news = threading.Condition()
+        self._worker: threading.Thread | None = None
 
     @property
     def window(self) -> int:
@@ -63,10 +69,27 @@ class ChatModel:
             return None
         if wanted not in self.adapters:
             there = ", ".join([*self.adapters, "none"])
-            raise NotFoundError(
-                f"No adapter {wanted} is loaded; there are: {there}. Set GUIDE_ADAPTER to load another."
-            )
+            raise NotFoundError(f"No adapter {wanted} is loaded; there are: {there}. GUIDE_ADAPTER loads another.")
         return wanted
+
+    def submit(
+        self,
+        conversation: Conversation,
+        adapter: str | None = None,
+        *,
+        max_new_tokens: int = 128,
+        sampling: Sampling = GREEDY,
+        stop: Sequence[str] = (),
+    ) -> Stream:
+        """Begins to answer a conversation; the stream ends at the end of turn, a stop string or `max_new_tokens`.
+
+        Raises:
+            BusyError: too many requests are waiting.
+            InputError: the conversation leaves no room for an answer in the model's window.
+        """
+        request = self._request(conversation, adapter, max_new_tokens, sampling, stop)
+        self._enqueue([request])
+        return request.stream
 
     def generate(
         self,
@@ -74,39 +97,16 @@ class ChatModel:
         adapters: Sequence[str | None],
         *,
         max_new_tokens: int = 128,
-        temperature: float = 0.0,
-        repetition_penalty: float = 1.0,
-        seed: int = 0,
+        sampling: Sampling = GREEDY,
+        stop: Sequence[str] = (),
     ) -> list[Generation]:
-        """Answers n conversations in one left-padded batch, each with its own adapter (None: the bare base).
-
-        Raises:
-            InputError: a conversation leaves no room for an answer in the model's window.
-        """
-        prompts = [render(self.tokenizer, conversation) for conversation in conversations]
-        room = self.window - max(len(prompt) for prompt in prompts)
-        if room < 1:
-            raise InputError(f"The conversation is longer than the model's {self.window} tokens. Shorten it.")
-        sampling: dict[str, Any] = {"do_sample": temperature > 0}
-        if temperature > 0:
-            sampling["temperature"] = temperature
-        ids, mask = self._left_padded(prompts)
-        with self._turn, torch.inference_mode(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            written = cast("Any", self.model).generate(
-                input_ids=ids,
-                attention_mask=mask,
-                max_new_tokens=min(max_new_tokens, room),
-                repetition_penalty=repetition_penalty,
-                eos_token_id=self._stops,
-                pad_token_id=self._pad,
-                **sampling,
-                **self._mixed(adapters),
-            )
-        return [
-            self._finished(prompt, row)
-            for prompt, row in zip(prompts, written[:, ids.shape[1] :].tolist(), strict=True)
+        """Answers n conversations together, each with its own adapter or the bare base; raises as `submit` does."""
+        requests = [
+            self._request(conversation, adapter, max_new_tokens, sampling, stop)
+            for conversation, adapter in zip(conversations, adapters, strict=True)
         ]
+        self._enqueue(requests)
+        return [request.stream.result() for request in requests]
 
     def score(
         self,
@@ -122,18 +122,90 @@ class ChatModel:
         """
         target = self.tokenizer(continuation, add_special_tokens=False)["input_ids"][: self.window // 2]
         prompts = [render(self.tokenizer, c)[-(self.window - len(target)) :] for c in conversations]
+        lengths = [len(prompt) + len(target) for prompt in prompts]
         nats = np.zeros(len(prompts))
-        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-        for rows in _batches(order, [len(prompt) + len(target) for prompt in prompts], batch_tokens):
-            nats[rows] = self._continuation_nats([prompts[i] for i in rows], target, [adapters[i] for i in rows])
-        return Scored(nats, sum(len(prompt) + len(target) for prompt in prompts))
+        for rows in _batches(lengths, batch_tokens):
+            batch, names = [prompts[i] for i in rows], [adapters[i] for i in rows]
+            done: Future[NDArray[np.float64]] = Future()
+            self._enqueue([_job(done, lambda b=batch, n=names: self._continuation_nats(b, target, n))])  # type: ignore[misc]
+            nats[rows] = done.result()
+        return Scored(nats, sum(lengths))
+
+    def _request(
+        self,
+        conversation: Conversation,
+        adapter: str | None,
+        max_new_tokens: int,
+        sampling: Sampling,
+        stop: Sequence[str],
+    ) -> Request:
+        prompt = render(self.tokenizer, conversation)
+        room = self.window - len(prompt)
+        if room < 1:
+            raise InputError(
+                f"The conversation has {len(prompt)} tokens; the model reads at most {self.window}. Shorten it."
+            )
+        decoder = TextDecoder(self.tokenizer, stop)
+        return Request(prompt, adapter, min(max_new_tokens, room), sampling, decoder)
+
+    def _enqueue(self, jobs: Sequence[Request | Callable[[], None]]) -> None:
+        with self._news:
+            if len(self._waiting) + len(jobs) > MOST_WAITING:
+                raise BusyError(f"{len(self._waiting)} requests are waiting for the model. Try again in a few seconds.")
+            self._waiting.extend(jobs)
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, name="chat-model", daemon=True)
+                self._worker.start()
+            self._news.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._waiting)
+            time.sleep(GATHER_SECONDS)
+            with self._news:
+                job = self._waiting.popleft()
+                batch = [job, *self._company()] if isinstance(job, Request) else []
+            if isinstance(job, Request):
+                self._answer(batch)
+            else:
+                job()
+
+    def _company(self) -> list[Request]:
+        """The requests that wait now and can share a batch with the one that was taken."""
+        company: list[Request] = []
+        while self._waiting and isinstance(self._waiting[0], Request) and len(company) < MOST_ROWS - 1:
+            company.append(cast("Request", self._waiting.popleft()))
+        return company
+
+    def _answer(self, batch: Sequence[Request]) -> None:
+        try:
+            ids, mask = self._left_padded([request.prompt for request in batch])
+            longest = max(request.max_new_tokens for request in batch)
+            with torch.inference_mode():
+                cast("Any", self.model).generate(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    max_new_tokens=longest,
+                    do_sample=False,
+                    eos_token_id=self._stops,
+                    pad_token_id=self._pad,
+                    logits_processor=LogitsProcessorList([RowSampler([r.sampling for r in batch], ids.shape[1])]),
+                    stopping_criteria=[Writing(batch, self._stops)],
+                    **self._mixed([request.adapter for request in batch]),
+                )
+        except Exception as problem:  # noqa: BLE001 - whatever it was, every caller must hear of it
+            error = ModelError(f"The model {self.name} failed while answering: {problem}")
+            error.__cause__ = problem
+            for request in batch:
+                request.stream.put(error)
 
     def _continuation_nats(
         self, prompts: list[list[int]], target: list[int], adapters: Sequence[str | None]
     ) -> NDArray[np.float64]:
         ids, mask = self._left_padded([prompt + target for prompt in prompts])  # [n, tokens]
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        with self._turn, torch.inference_mode():
+        with torch.inference_mode():
             logits = self.model(
                 input_ids=ids,
                 attention_mask=mask,
@@ -161,17 +233,23 @@ class ChatModel:
     def _mixed(self, adapters: Sequence[str | None]) -> dict[str, list[str]]:
         return {"adapter_names": [name or BASE for name in adapters]} if self.adapters else {}
 
-    def _finished(self, prompt: list[int], row: list[int]) -> Generation:
-        stopped = next((i for i, token in enumerate(row) if token in self._stops), None)
-        kept = row if stopped is None else row[:stopped]
-        text = cast("str", self.tokenizer.decode(kept, skip_special_tokens=True)).strip()
-        return Generation(text, len(prompt), len(row) if stopped is None else stopped + 1)
+
+def _job(done: "Future[Any]", work: Callable[[], Any]) -> Callable[[], None]:
+    """Work for the worker whose result, or error, goes to a future."""
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except Exception as problem:  # noqa: BLE001 - the caller gets it
+            done.set_exception(problem)
+
+    return run
 
 
-def _batches(order: list[int], lengths: list[int], budget: int) -> list[list[int]]:
+def _batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
     """Rows in order of length, parted so that no padded batch holds more than `budget` tokens."""
     batches: list[list[int]] = []
-    for row in order:
+    for row in sorted(range(len(lengths)), key=lengths.__getitem__):
         if batches and (len(batches[-1]) + 1) * lengths[row] <= budget:
             batches[-1].append(row)
         else:

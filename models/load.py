@@ -52,7 +52,7 @@ def load_base(folder: Path, device: torch.device) -> PreTrainedModel:
     """
     tensor_shapes(weight_files(folder))
     dtype = {"cuda": torch.bfloat16, "mps": torch.float16}.get(device.type, torch.float32)
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, trust_remote_code=False, use_safetensors=True, output_loading_info=True

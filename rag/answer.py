@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from kb.records import Answer, Document, Hit, Mode, Usage
 from kb.settings import Settings
 from models.generate import ChatModel
+from models.sampling import Sampling
 from rag.cite import cite
 from rag.pieces import Piece, pieces
 from rag.prompt import ask_back, plain
@@ -79,14 +80,13 @@ class Answerer:
             [plain(question)] * len(adapters),
             adapters,
             max_new_tokens=PLAIN_TOKENS,
-            repetition_penalty=PLAIN_REPETITION,
-            seed=seed,
+            sampling=Sampling(repetition_penalty=PLAIN_REPETITION, seed=seed),
         )
         spent = {"generate": 1000 * (time.perf_counter() - began)}
         return [
             Answer(
                 question=question,
-                text=text.text,
+                text=text.text.strip(),
                 abstained=False,
                 mode="plain",
                 style="prose",

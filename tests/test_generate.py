@@ -1,14 +1,19 @@
-"""One batch answers as each alone would: padding, mixed adapters, scores."""
+"""One batch answers as each alone would: padding, mixed adapters, sampling, streams, scores."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kb.errors import InputError, NotFoundError
+from kb.errors import BusyError, InputError, ModelError, NotFoundError
 from kb.settings import Settings
-from models.generate import ChatModel
+from models.generate import MOST_WAITING, ChatModel
 from models.load import load_chat
+from models.sampling import Sampling
+from models.stream import TextDecoder
 from models.template import Message, render
 
 QUESTIONS = ["什么是 LoRA？", "AutoModelForSeq2SeqLM 用在哪里，它适合翻译和摘要吗？", "Mac 上怎么跑大模型？", "T5"]
@@ -70,7 +75,7 @@ def test_prompt_longer_than_the_window_keeps_its_end_when_scored(chat: ChatModel
 
 
 def test_conversation_that_leaves_no_room_is_refused(chat: ChatModel) -> None:
-    with pytest.raises(InputError, match="256 tokens"):
+    with pytest.raises(InputError, match="reads at most 256"):
         chat.generate([[Message("user", "适配器" * 2000)]], [None])
 
 
@@ -80,3 +85,73 @@ def test_document_text_cannot_forge_a_turn(chat: ChatModel) -> None:
     assert ids.count(chat.tokenizer.convert_tokens_to_ids("<|im_start|>")) == 2
     assert ids.count(chat.tokenizer.convert_tokens_to_ids("<|im_end|>")) == 1
     assert "被骗了" in chat.tokenizer.decode(ids)
+
+
+def test_sampled_answer_depends_on_its_seed_not_on_its_batch(chat: ChatModel) -> None:
+    hot = Sampling(temperature=1.0, top_p=0.9, seed=7)
+    alone = chat.generate(CONVERSATIONS[:1], [None], max_new_tokens=12, sampling=hot)[0]
+    together = chat.generate(CONVERSATIONS, [None] * 4, max_new_tokens=12, sampling=hot)[0]
+    other = chat.generate(CONVERSATIONS[:1], [None], max_new_tokens=12, sampling=Sampling(temperature=1.0, seed=8))[0]
+    assert together == alone
+    assert other.text != alone.text
+
+
+def test_repetition_penalty_changes_the_greedy_answer(chat: ChatModel) -> None:
+    free, held = (
+        chat.generate(CONVERSATIONS[:1], [None], max_new_tokens=24, sampling=Sampling(repetition_penalty=penalty))[0]
+        for penalty in (1.0, 5.0)
+    )
+    assert free.text != held.text
+
+
+def test_stream_joined_is_the_answer(chat: ChatModel) -> None:
+    whole = chat.generate(CONVERSATIONS[:1], [None], max_new_tokens=24)[0]
+    stream = chat.submit(CONVERSATIONS[0], max_new_tokens=24)
+    pieces = list(stream)
+    assert len(pieces) > 1
+    assert "".join(pieces) == whole.text == stream.result().text
+
+
+def test_stop_string_ends_the_answer_before_it(chat: ChatModel) -> None:
+    whole = chat.generate(CONVERSATIONS[:1], [None], max_new_tokens=24)[0].text
+    stop = whole[4:6]
+    stopped = chat.generate(CONVERSATIONS[:1], [None], max_new_tokens=24, stop=[stop])[0]
+    assert stopped.text == whole[: whole.index(stop)]
+    assert stopped.finish == "stop"
+
+
+def test_cancelled_stream_ends_within_a_step(chat: ChatModel) -> None:
+    stream = chat.submit(CONVERSATIONS[0], max_new_tokens=200)
+    next(iter(stream))
+    stream.cancel()
+    ended = stream.result()
+    assert ended.finish == "cancelled"
+    assert ended.completion_tokens < 200
+
+
+def test_concurrent_requests_get_what_serial_ones_get(chat: ChatModel) -> None:
+    work = [(conversation, adapter) for conversation in CONVERSATIONS for adapter in (None, "tiny_lora")]
+    serial = [chat.generate([conversation], [adapter], max_new_tokens=10)[0] for conversation, adapter in work]
+    with ThreadPoolExecutor(8) as threads:
+        concurrent = list(threads.map(lambda w: chat.generate([w[0]], [w[1]], max_new_tokens=10)[0], work))
+    assert concurrent == serial
+
+
+def test_error_in_the_worker_reaches_the_caller_and_the_next_request_works(chat: ChatModel) -> None:
+    with pytest.raises(ModelError, match="failed while answering"):
+        chat.generate(CONVERSATIONS[:1], ["never_loaded"], max_new_tokens=4)
+    assert chat.generate(CONVERSATIONS[:1], [None], max_new_tokens=4)[0].completion_tokens > 0
+
+
+def test_too_many_waiting_requests_are_refused(chat: ChatModel) -> None:
+    with pytest.raises(BusyError, match="Try again"):
+        chat.generate([CONVERSATIONS[0]] * (MOST_WAITING + 1), [None] * (MOST_WAITING + 1))
+
+
+@given(text=st.text("低秩LoRA🦙龘 \n", max_size=30), stop=st.text("低秩L🦙", min_size=1, max_size=3))
+def test_pieces_joined_are_the_text_up_to_the_stop_string(chat: ChatModel, text: str, stop: str) -> None:
+    decoder = TextDecoder(chat.tokenizer, [stop])
+    ids = chat.tokenizer(text, add_special_tokens=False)["input_ids"]
+    pieces = [decoder.feed(token) for token in ids] + [decoder.finish()]
+    assert "".join(pieces) == text.split(stop)[0]
+    assert not any("\ufffd" in piece for piece in pieces)
