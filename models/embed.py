@@ -84,6 +84,8 @@ class SentenceTransformerEmbedder:
         from sentence_transformers import SentenceTransformer
 
         self._model = SentenceTransformer(str(folder), device=device, local_files_only=True, trust_remote_code=False)
+        if self._model.device.type == "cpu":
+            self._model.float()  # half precision is slow there, and normalises an empty text's zeros to NaN
         self.fingerprint = fingerprint(folder)
         self.dimension = len(self.embed_query("1"))
 
