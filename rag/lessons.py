@@ -26,7 +26,7 @@ from rag.prompt import ask_back, plain
 from rag.quote import shown
 
 PLAIN_SHARE = 0.3
-_DEFINITION = re.compile(r"^([^：:\n]{2,30}?)\s*[：:]\s*(\S[^\n]{3,})$")
+_DEFINITION = re.compile(r"^([^：:\n\[\]<>/]{2,30}?)\s*[：:]\s*([^/\s][^\n]{3,})$")
 _HEADED = re.compile(r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", flags=re.MULTILINE)
 _NUMBERING = re.compile(r"^\W*[\d.]*\s*")
 
@@ -73,7 +73,7 @@ def _row_lessons(piece: Piece) -> Iterator[Conversation]:
         return
     subject = cells[0]
     for name, cell in zip(piece.header[1:], cells[1:], strict=True):
-        for question in (f"{subject} 的{name}是什么？", f"说说 {subject} 的{name}。"):
+        for question in (f"请介绍 {subject} 的{name}。", f"说说{subject}的{name}"):
             yield (*ask_back(piece.about, shown(piece)), Message("assistant", question))
             yield (*plain(question), Message("assistant", f"{subject} 的{name}：{cell}"))
 
@@ -85,9 +85,9 @@ def _definition_lessons(piece: Piece) -> Iterator[Conversation]:
     term, meaning = found[1].strip(), found[2].strip()
     section = piece.hit.passage.section
     subject = f"{_NUMBERING.sub('', section[-1])} 的{term}" if section and len(term) <= 6 else term
-    question = f"{subject}是什么？"
-    yield (*ask_back(piece.about, shown(piece)), Message("assistant", question))
-    yield (*plain(question), Message("assistant", meaning))
+    for question in (f"请解释{subject}。", f"{subject}指的是什么？"):
+        yield (*ask_back(piece.about, shown(piece)), Message("assistant", question))
+        yield (*plain(question), Message("assistant", meaning))
 
 
 def _both_ways(title: str, piece: str, question: str) -> Iterator[Conversation]:

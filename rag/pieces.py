@@ -77,7 +77,7 @@ def sentences(text: str, offset: int = 0) -> Iterator[tuple[int, int]]:
 
 def row_cells(row: str) -> tuple[str, ...]:
     """The cells of a markdown table's row, without emphasis."""
-    return tuple(cell.strip(" *") for cell in re.split(r"(?<!\\)\|", row.strip().strip("|")))
+    return tuple(cell.replace("**", "").strip() for cell in re.split(r"(?<!\\)\|", row.strip().strip("|")))
 
 
 def _cut(hit: Hit) -> Iterator[Piece]:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from kb.lexical import terms
 from rag.pieces import ITEM, Piece, row_cells
 
+_ESCAPED = re.compile(r"\\([-\\`*_{}\[\]()#+.!|<>~])")
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -78,11 +80,12 @@ def shown(piece: Piece) -> str:
         return piece.text if piece.text.startswith("```") else f"```\n{piece.text}\n```"
     if piece.kind == "table_row":
         return _shown_row(row_cells(piece.text), piece.header)
-    text = re.sub(r"\*\*|__", "", ITEM.sub("", piece.text, count=1))
-    return re.sub(r"\s*\n\s*", " ", text).strip("> ")
+    text = ITEM.sub("", piece.text, count=1).replace("**", "")
+    return _ESCAPED.sub(r"\1", re.sub(r"\s*\n\s*", " ", text)).strip("> ")
 
 
 def _shown_row(cells: Sequence[str], header: Sequence[str]) -> str:
+    cells = [_ESCAPED.sub(r"\1", cell) for cell in cells]
     if len(header) != len(cells):
         return " · ".join(cells)
     named = [f"{name}：{cell}" for name, cell in zip(header[1:], cells[1:], strict=True) if cell]

@@ -1,0 +1,66 @@
+"""Which pieces are chosen, and how they read."""
+
+import numpy as np
+import pytest
+
+from kb.records import Hit, Passage
+from rag.pieces import Piece, pieces
+from rag.quote import Weights, choose, overlaps, rank, shown
+
+TABLE = "| 框架 | 参数 | 场景 |\n|---|---|---|\n| **QLoRA** | 0.1-1% | 大模型微调 |\n| BitFit | <0.1% | 简单任务 |\n"
+PROSE = "BitFit 只训练偏置。前缀微调在输入前加上可训练的向量。ASGI 支持异步。"
+
+
+def found(text: str, kind: str = "prose", score: float = 1.0, name: str = "p") -> list[Piece]:
+    passage = Passage(name, name, "g.md", kind, text, ("微调",), 0, len(text), 1, 1)  # type: ignore[arg-type]
+    return pieces([Hit(passage, score, None, None)])
+
+
+def test_piece_that_holds_the_questions_terms_overlaps_most() -> None:
+    shares = overlaps("前缀微调加上什么向量？", found(PROSE))
+    assert int(shares.argmax()) == 1
+    assert 0 <= shares.min() < shares.max() <= 1
+
+
+def test_likelihood_decides_between_equal_overlaps() -> None:
+    candidates = found(PROSE)
+    without = rank("完全无关", candidates, None, Weights())
+    assert np.ptp(without) == 0
+    nats = np.array([-30.0, -40.0, -20.0])
+    assert int(rank("完全无关", candidates, nats, Weights()).argmax()) == 2
+
+
+def test_better_retrieved_passage_wins_a_tie() -> None:
+    candidates = found("同一句话。", score=0.2, name="a") + found("同一句话。", score=0.9, name="b")
+    assert int(rank("同一句话", candidates, None, Weights()).argmax()) == 1
+
+
+def test_pieces_nearly_as_good_are_added_in_the_order_of_the_text() -> None:
+    candidates = found(PROSE)
+    chosen = choose(candidates, np.array([0.8, 0.1, 1.0]), margin=0.25)
+    assert [piece.text for piece in chosen] == ["BitFit 只训练偏置。", "ASGI 支持异步。"]
+
+
+def test_budget_and_number_hold_but_the_best_piece_always_stands() -> None:
+    candidates = found(PROSE)
+    equal = np.array([1.0, 0.99, 0.98])
+    assert len(choose(candidates, equal, most=2)) == 2
+    assert [piece.text for piece in choose(candidates, equal, budget=1)] == ["BitFit 只训练偏置。"]
+
+
+def test_row_reads_with_its_column_names() -> None:
+    row = found(TABLE, "table")[0]
+    assert shown(row) == "QLoRA — 参数：0.1-1%；场景：大模型微调"
+
+
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("- **优势**：效果接近\n  全量微调", "优势：效果接近 全量微调"),
+        ("> 设置 trust\\_remote\\_code=True。", "设置 trust_remote_code=True。"),
+        ("看 `peft.__version__`。", "看 `peft.__version__`。"),
+        ("```python\nimport peft\n```", "```python\nimport peft\n```"),
+    ],
+)
+def test_marks_of_markdown_are_left_out(text: str, reads: str) -> None:
+    assert shown(found(text)[0]) == reads
