@@ -1,0 +1,94 @@
+"""What a text is found by: the terms of Chinese, English and code that lexical search counts.
+
+Chinese is split into dictionary words and character bigrams, so that both known and unknown words are found;
+identifiers stay whole beside their parts, so that `merge_and_unload`, `P-Tuning v2`, `AutoModelForCausalLM` and
+`peft>=0.8.0` are found as they are written and by what they are made of.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+LETTER = rf"(?:(?![{HAN}])\w)"
+RUN = re.compile(rf"[{HAN}]+|{LETTER}+(?:[-.+/:=<>~@#]+{LETTER}+)*")
+ESCAPE = re.compile(r"\\(?=[-\\`*_{}\[\]()#+.!|<>~])")
+PIECE = re.compile(r"[^/:=<>~@#+]+")
+VERSION = re.compile(r"v?\d+(?:\.\d+)+")
+PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+
+# Words that questions are made of and that say nothing about their matter. Closed classes only.
+HAN_STOP_WORDS = frozenset((Path(__file__).parent / "stop_words_zh.txt").read_text(encoding="utf-8").split())
+ENGLISH_STOP_WORDS = frozenset((Path(__file__).parent / "stop_words_en.txt").read_text(encoding="utf-8").split())
+
+
+def terms(text: str) -> list[str]:
+    """The terms of a text, in order and with repetitions; a question and a passage are analysed alike."""
+    return list(_terms(unicodedata.normalize("NFKC", ESCAPE.sub("", text))))
+
+
+def _terms(text: str) -> Iterator[str]:
+    for run in RUN.findall(text):
+        if re.match(rf"[{HAN}]", run):
+            yield from _han_terms(run)
+        else:
+            yield from _identifier_terms(run)
+
+
+def _han_terms(run: str) -> Iterator[str]:
+    """Bigrams of what stands between stop words, and the dictionary's words of more than two characters."""
+    words = _dictionary().lcut(run, HMM=False)
+    for stop, group in groupby(words, HAN_STOP_WORDS.__contains__):
+        stretch = "".join(group)
+        if stop:
+            continue
+        if len(stretch) == 1:
+            yield stretch
+        yield from map("".join, pairwise(stretch))
+    yield from (word for word in _dictionary().cut_for_search(run, HMM=False) if len(word) > 2)
+
+
+def _identifier_terms(run: str) -> Iterator[str]:
+    """A run of Latin letters, digits and the marks that hold identifiers together, whole and in parts."""
+    pieces = PIECE.findall(run)
+    if len(pieces) > 1:
+        yield run.casefold()
+    for piece in pieces:
+        whole = piece.strip("-._")
+        if whole.casefold() in ENGLISH_STOP_WORDS:
+            continue
+        parts = [part for part in PART.findall(whole) if VERSION.fullmatch(whole) is None]
+        yield _singular(whole.casefold())
+        if len(parts) > 1:
+            joined = re.sub(r"[-._]", "", whole).casefold()
+            if joined != whole.casefold():
+                yield joined
+            yield from (_singular(part.casefold()) for part in parts if _says_something(part))
+
+
+def _says_something(part: str) -> bool:
+    return part.isdecimal() or (len(part) > 2 and part.casefold() not in ENGLISH_STOP_WORDS)
+
+
+def _singular(word: str) -> str:
+    """An English plural's singular, by the S-stemmer (Harman 1991, How effective is suffixing?)."""
+    if len(word) < 4 or not word.isalpha() or word.endswith(("ss", "us", "is")):
+        return word
+    if word.endswith("ies") and not word.endswith(("eies", "aies")):
+        return f"{word[:-3]}y"
+    return word.removesuffix("s")
+
+
+@cache
+def _dictionary() -> Any:
+    """The Chinese words that jieba knows, read without its cache file: that lies in a folder anybody may write to."""
+    import jieba
+
+    dictionary = jieba.Tokenizer()
+    dictionary.FREQ, dictionary.total = dictionary.gen_pfdict(dictionary.get_dict_file())
+    dictionary.initialized = True
+    return dictionary
