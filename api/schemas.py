@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kb.records import Answer, Hit, Mode, Style
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rag.compare import Comparison
     from rag.retrieve import Found
 
+QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 QuestionId = str | int | None
 
 
@@ -25,9 +26,10 @@ class Wire(BaseModel):
 class SearchRequest(Wire):
     """A question to find passages for."""
 
-    question: str = Field(min_length=1, examples=["LLaMA 3 是哪一年发布的？"])
+    question: QuestionText = Field(examples=["LLaMA 3 是哪一年发布的？"])
     top_k: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, description="GUIDE_TOP_K unless given")
-    id: QuestionId = Field(default=None, description="given back with the reply")
+    id: QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+QuestionId = Field(default=None, description="given back with the reply")
 
 
 class AskRequest(SearchRequest):
@@ -40,9 +42,10 @@ class AskRequest(SearchRequest):
 class CompareRequest(Wire):
     """A question to answer plain and with retrieval, without and with the adapter."""
 
-    question: str = Field(min_length=1, examples=["QLoRA 的适用场景是什么？"])
+    question: QuestionText = Field(examples=["QLoRA 的适用场景是什么？"])
     seed: int = Field(default=0, ge=0, lt=2**63)
-    id: QuestionId = Field(default=None, description="given back with the reply")
+    id: QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+QuestionId = Field(default=None, description="given back with the reply")
 
 
 class PassageOut(Wire):
@@ -100,7 +103,8 @@ class SearchReply(Wire):
     timings_ms: dict[str, float]
 
     @classmethod
-    def of(cls, question: str, found: "Found", question_id: QuestionId = None) -> Self:
+    def of(cls, question: str, found: "Found", question_id: QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+QuestionId = None) -> Self:
         return cls(id=question_id, question=question, passages=_ranked(found.hits), timings_ms=found.timings_ms)
 
 
@@ -128,7 +132,8 @@ class AskReply(Wire):
     timings_ms: dict[str, float]
 
     @classmethod
-    def of(cls, answer: Answer, question_id: QuestionId = None) -> Self:
+    def of(cls, answer: Answer, question_id: QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+QuestionId = None) -> Self:
         return cls(
             id=question_id,
             question=answer.question,
@@ -166,7 +171,8 @@ class CompareReply(Wire):
     answers: tuple[VariantOut, ...]
 
     @classmethod
-    def of(cls, comparison: "Comparison", question_id: QuestionId = None) -> Self:
+    def of(cls, comparison: "Comparison", question_id: QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+QuestionId = None) -> Self:
         answers = [
             VariantOut(
                 variant=variant.name,

@@ -1,23 +1,27 @@
-"""The parts that every way in shares: each opened once, when it is first needed, by whichever thread needs it."""
+"""The parts that every way in shares: each opened once, when it is first needed, by whichever thread needs it.
+
+What only some ways in need is imported with it, so that a search does not wait for torch.
+"""
 
 import threading
 from collections.abc import Callable
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from api.messages import language_of, say
 from api.questions import checked
-from ingest.pipeline import Pipeline
 from kb.errors import GuideError, StoreError
 from kb.lexical import LexicalIndex
 from kb.records import Answer, Mode
 from kb.settings import Settings
 from kb.store import Store
 from models.embed import Embedder, load_embedder
-from models.generate import ChatModel
-from models.load import load_chat
-from rag.answer import Answerer
-from rag.compare import Comparison, compare
 from rag.retrieve import Found, Retriever
+
+if TYPE_CHECKING:
+    from ingest.pipeline import Pipeline
+    from models.generate import ChatModel
+    from rag.answer import Answerer
+    from rag.compare import Comparison
 
 T = TypeVar("T")
 
@@ -48,7 +52,7 @@ class Services:
         self.settings = settings
         self._store = Once(lambda: Store.open(settings))
         self._embedder = Once(lambda: load_embedder(settings))
-        self._chat = Once(lambda: load_chat(settings))
+        self._chat = Once(self._load_chat)
         self._retriever: tuple[str, Retriever] | None = None
         self._retriever_lock = threading.Lock()
 
@@ -67,11 +71,13 @@ class Services:
         return self._embedder()
 
     @property
-    def chat(self) -> ChatModel:
+    def chat(self) -> "ChatModel":
         return self._chat()
 
     @property
-    def pipeline(self) -> Pipeline:
+    def pipeline(self) -> "Pipeline":
+        from ingest.pipeline import Pipeline
+
         return Pipeline(self.store, self._embedder, self.settings)
 
     @property
@@ -85,7 +91,9 @@ class Services:
             return self._retriever[1]
 
     @property
-    def answerer(self) -> Answerer:
+    def answerer(self) -> "Answerer":
+        from rag.answer import Answerer
+
         return Answerer(self.retriever, self.store.document, self._chat, self.settings)
 
     def search(self, question: str, top_k: int | None = None) -> Found:
@@ -95,7 +103,7 @@ class Services:
             InputError: the question can't be asked.
             StoreError: nothing was ingested yet.
         """
-        self._check(question)
+        question = self._askable(question)
         return self.retriever.search(question, top_k or self.settings.top_k)
 
     def ask(self, question: str, *, mode: Mode = "rag", adapter: str | None = None, top_k: int | None = None) -> Answer:
@@ -103,29 +111,37 @@ class Services:
 
         Raises:
             InputError: the question can't be asked.
-            StoreError: nothing was ingested yet.
+            StoreError: nothing was ingested yet, and the mode is not plain.
             NotFoundError: there is no such adapter.
         """
-        self._check(question)
+        question = self._askable(question, documents=mode != "plain")
         return self.answerer.ask(question, mode=mode, adapter=adapter or "default", top_k=top_k)
 
-    def compare(self, question: str, seed: int = 0) -> Comparison:
+    def compare(self, question: str, seed: int = 0) -> "Comparison":
         """The same question plain and with retrieval, without and with the adapter; raises as `ask` does."""
-        self._check(question)
-        return compare(question, self.answerer, seed)
+        from rag.compare import compare
+
+        return compare(self._askable(question), self.answerer, seed)
 
     def missing(self) -> tuple[str, ...]:
         """What keeps questions from being answered, one sentence each; loads what is not loaded yet."""
         return tuple(filter(None, (_failure(self._check_documents), _failure(self._embedder), _failure(self._chat))))
+
+    def _load_chat(self) -> "ChatModel":
+        from models.load import load_chat
+
+        return load_chat(self.settings)
 
     def close(self) -> None:
         """Let go of the knowledge base, if it was opened."""
         if self._store.made:
             self.store.close()
 
-    def _check(self, question: str) -> None:
-        checked(question, self.settings.max_question_chars)
-        self._check_documents(question)
+    def _askable(self, question: str, *, documents: bool = True) -> str:
+        question = checked(question, self.settings.max_question_chars)
+        if documents:
+            self._check_documents(question)
+        return question
 
     def _check_documents(self, question: str = "") -> None:
         if not self.store.documents():

@@ -110,7 +110,7 @@ def test_compare_replies_with_four_variants(client: TestClient) -> None:
     [
         ({}, "question"),
         ({"question": ""}, "question"),
-        ({"question": "  \n"}, "empty"),
+        ({"question": "  \n"}, "question"),
         ({"question": 3}, "question"),
         ({"question": "a", "frobnicate": 1}, "frobnicate"),
         ({"question": "问" * 100_000}, "GUIDE_MAX_QUESTION_CHARS"),
