@@ -1,10 +1,17 @@
 """From damaged text to restored text, with the steps that lead from one to the other."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ingest.mojibake.decode import Choice, decode
+from ingest.mojibake.detect import Stretch, find_stretches, suspicious
+from ingest.mojibake.language import default_model
+from ingest.mojibake.lattice import Certain, Slot
 from kb.records import Repair
 
 __all__ = ["Restored", "Step", "replay", "restore"]
+
+ALTERNATIVES = 3
 
 
 @dataclass(frozen=True)
@@ -42,12 +49,48 @@ def replay(damaged: str, steps: tuple[Step, ...]) -> str:
 
 
 def restore(text: str) -> Restored:
-    """`text` with its mojibake undone; clean text comes back as it is."""
-    from ftfy import fix_encoding
+    """`text` with its mojibake undone; clean text comes back as it is, without the language model being loaded."""
+    stretches = list(find_stretches(text)) if suspicious(text) else []
+    if not stretches:
+        return Restored(text)
+    pieces = list(_pieces(text, stretches))
+    inferred = any(isinstance(piece, Slot) for piece in pieces)
+    decided = list(decode(pieces, default_model())) if inferred else [p for p in pieces if isinstance(p, Certain)]
+    steps = tuple(_steps(stretches, decided))
+    kinds = tuple(dict.fromkeys(step.kind for step in steps))
+    return Restored(replay(text, steps), kinds, tuple(_repairs(text, decided)), steps)
 
-    steps, at = [], 0
-    for line in text.splitlines(keepends=True):
-        if not line.isascii() and (fixed := fix_encoding(line)) != line:
-            steps.append(Step(at, at + len(line), fixed, "misread as a single-byte encoding"))
-        at += len(line)
-    return Restored(replay(text, tuple(steps)), tuple({step.kind for step in steps}), steps=tuple(steps))
+
+def _pieces(text: str, stretches: Iterable[Stretch]) -> Iterator[Certain | Slot]:
+    """The whole text as a lattice; what was not misread is the context of what was."""
+    at = 0
+    for stretch in stretches:
+        if at < stretch.start:
+            yield Certain(at, stretch.start, text[at : stretch.start])
+        yield from stretch.pieces
+        at = stretch.end
+    if at < len(text):
+        yield Certain(at, len(text), text[at:])
+
+
+def _steps(stretches: Iterable[Stretch], decided: Iterable[Certain | Choice]) -> Iterator[Step]:
+    rest = iter(decided)
+    for stretch in stretches:
+        within = []
+        for piece in rest:
+            if piece.start >= stretch.start:
+                within.append(piece.text)
+            if piece.end == stretch.end:
+                break
+        yield Step(stretch.start, stretch.end, "".join(within), stretch.kind)
+
+
+def _repairs(text: str, decided: Iterable[Certain | Choice]) -> Iterator[Repair]:
+    at = 0
+    for piece in decided:
+        end = at + len(piece.text)
+        if isinstance(piece, Choice):
+            others = tuple(character for character, _ in piece.ranked if character != piece.text)
+            damaged = text[piece.start : piece.end]
+            yield Repair(at, end, damaged, piece.text, piece.confidence, others[:ALTERNATIVES])
+        at = end

@@ -1,0 +1,90 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.mojibake import replay, restore
+
+CLEAN = """# 使用 LoRA 微调后的模型
+
+　　因为`LoRA`在训练时只存储“适配器”部分的参数，所以要在启动时把它和模型一同加载（见《说明》）：
+
+```python
+model = load("qwen")  # 加载模型，不要改动
+```
+
+| 方法 | 说明 |
+|---|---|
+| 推理 | 与训练不同，这里不计算梯度。 |
+"""
+
+
+def dropped(text: str, page: str) -> str:
+    return text.encode().decode(page, errors="ignore").replace("\u00ad", "")
+
+
+@pytest.mark.parametrize("page", ["cp1252", "cp1254"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_dropped_bytes_come_back(page: str, line_end: str) -> None:
+    clean = CLEAN.replace("\n", line_end)
+    damaged = dropped(clean, page)
+    restored = restore(damaged)
+    assert restored.text == clean
+    assert restored.damage == (f"{page}_dropped",)
+    assert replay(damaged, restored.steps) == clean
+    assert len(restored.repairs) > 10
+    for repair in restored.repairs:
+        assert restored.text[repair.start : repair.end] == repair.after
+        assert dropped(repair.after, page) == repair.before
+        assert 0 < repair.confidence <= 1
+        assert repair.after not in repair.alternatives
+
+
+@pytest.mark.parametrize("page", ["latin-1", "cp437"])
+def test_lossless_damage_is_undone_without_inferring(page: str) -> None:
+    restored = restore(CLEAN.encode().decode(page))
+    assert restored.text == CLEAN
+    assert restored.damage == (page,)
+    assert restored.repairs == ()
+
+
+def test_restoring_a_restored_text_changes_nothing() -> None:
+    once = restore(dropped(CLEAN, "cp1254"))
+    assert restore(once.text).text == once.text
+    assert restore(once.text).damage == ()
+
+
+def test_only_the_damaged_lines_of_a_mixed_document_change() -> None:
+    lines = CLEAN.splitlines(keepends=True)
+    mixed = "".join(dropped(line, "cp1252") if n % 2 else line for n, line in enumerate(lines))
+    restored = restore(mixed)
+    assert restored.text == CLEAN
+    assert all(mixed[: step.start].count("\n") % 2 == 1 for step in restored.steps)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CLEAN,
+        "",
+        "ASCII only, don't touch \x00 or \r\n.",
+        "“弯引号”——破折号…… ＡＢＣ：，。",
+        "L’été « où » nous étions à Genève, déjà… naïve, cœur, Ænima, 50 °C, ±3",
+        "Türkçe öğrenmek için ışık şöyle, ÇAĞRI İŞ",
+        "Größe, Übung, „Anführung“, Straße, ÄÖÜ",
+        "Tiếng Việt: Đường, ưu tiên, những người, được",
+        "Привет, это обычный текст",
+        "日本語のテキストです。한국어 텍스트입니다。",
+        "Ελληνικά κείμενο, Čeština říká žluťoučký kůň, Łódź",
+    ],
+)
+def test_clean_text_is_not_touched(text: str) -> None:
+    restored = restore(text)
+    assert restored.text == text
+    assert (restored.damage, restored.repairs, restored.steps) == ((), (), ())
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_is_restored_by_its_steps_and_only_once(text: str) -> None:
+    once = restore(text)
+    assert replay(text, once.steps) == once.text
+    assert restore(once.text).text == once.text
