@@ -28,8 +28,7 @@ class SearchRequest(Wire):
 
     question: QuestionText = Field(examples=["LLaMA 3 是哪一年发布的？"])
     top_k: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, description="GUIDE_TOP_K unless given")
-    id: QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-QuestionId = Field(default=None, description="given back with the reply")
+    id: QuestionId = Field(default=None, description="given back with the reply")
 
 
 class AskRequest(SearchRequest):
@@ -44,8 +43,7 @@ class CompareRequest(Wire):
 
     question: QuestionText = Field(examples=["QLoRA 的适用场景是什么？"])
     seed: int = Field(default=0, ge=0, lt=2**63)
-    id: QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-QuestionId = Field(default=None, description="given back with the reply")
+    id: QuestionId = Field(default=None, description="given back with the reply")
 
 
 class PassageOut(Wire):
@@ -103,8 +101,7 @@ class SearchReply(Wire):
     timings_ms: dict[str, float]
 
     @classmethod
-    def of(cls, question: str, found: "Found", question_id: QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-QuestionId = None) -> Self:
+    def of(cls, question: str, found: "Found", question_id: QuestionId = None) -> Self:
         return cls(id=question_id, question=question, passages=_ranked(found.hits), timings_ms=found.timings_ms)
 
 
@@ -132,8 +129,7 @@ class AskReply(Wire):
     timings_ms: dict[str, float]
 
     @classmethod
-    def of(cls, answer: Answer, question_id: QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-QuestionId = None) -> Self:
+    def of(cls, answer: Answer, question_id: QuestionId = None) -> Self:
         return cls(
             id=question_id,
             question=answer.question,
@@ -171,8 +167,7 @@ class CompareReply(Wire):
     answers: tuple[VariantOut, ...]
 
     @classmethod
-    def of(cls, comparison: "Comparison", question_id: QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-QuestionId = None) -> Self:
+    def of(cls, comparison: "Comparison", question_id: QuestionId = None) -> Self:
         answers = [
             VariantOut(
                 variant=variant.name,

@@ -13,6 +13,7 @@ from kb.errors import InputError
 
 if TYPE_CHECKING:
     from api.schemas import RepairedOut
+    from ingest.files import Found
     from kb.settings import Settings
 
 
@@ -32,9 +33,9 @@ def repair(
         raise BadUse("Several files or a folder need a folder to go to: give --out.")
     repaired: list[RepairedOut] = []
     targets = _targets(paths, out)
-    for source, target in targets:
+    for found, target in targets:
         try:
-            repaired.append(_repair_file(source, target, settings))
+            repaired.append(_repair_file(found, target, settings))
         except InputError as problem:
             complain(str(problem))
     if report is not None:
@@ -45,39 +46,37 @@ def repair(
         raise typer.Exit(1)
 
 
-def _targets(paths: Sequence[Path], out: Path | None) -> list[tuple[Path, Path | None]]:
+def _targets(paths: Sequence[Path], out: Path | None) -> list[tuple["Found", Path | None]]:
     """Each file to repair with the file to write, None for standard output.
 
     Raises:
-        InputError: a folder without documents, or a file that would be written twice or over its source.
+        InputError: a file would be written twice or over its source.
     """
-    from ingest.pipeline import document_files
+    from ingest.files import find_files
 
-    pairs: list[tuple[Path, Path | None]] = []
-    for path in paths:
-        if out is None:
-            pairs.append((path, None))
-        elif path.is_dir():
-            pairs += [(file, out / file.relative_to(path)) for file in document_files(path)]
-        else:
-            pairs.append((path, out / path.name if len(paths) > 1 or out.is_dir() else out))
-    written = set()
-    for source, target in pairs:
-        if target is not None and (target in written or target.resolve() == source.resolve()):
+    to_file = out is not None and len(paths) == 1 and not paths[0].is_dir() and not out.is_dir()
+    pairs: list[tuple[Found, Path | None]] = []
+    written: set[Path] = set()
+    for found in find_files(paths):
+        target = out if out is None or to_file else out / found.path.relative_to(found.root)
+        if target is not None and (target in written or target.resolve() == found.path.resolve()):
             raise InputError(f"{target}: would be written over a document. Give another place to --out.")
-        written.add(target)
+        written |= {target} if target else set()
+        pairs.append((found, target))
     return pairs
 
 
-def _repair_file(source: Path, target: Path | None, settings: "Settings") -> "RepairedOut":
+def _repair_file(found: "Found", target: Path | None, settings: "Settings") -> "RepairedOut":
     from api.schemas import RepairedOut
     from ingest.mojibake import restore
     from ingest.read import decode, read_file
 
-    decoded = decode(read_file(source, settings))
+    if found.error is not None:
+        raise InputError(found.error)
+    decoded = decode(read_file(found.path, settings))
     restored = restore(decoded.text)
     if target is None:
         sys.stdout.write(restored.text)
     else:
         write_file(target, restored.text.encode())
-    return RepairedOut.of(str(source), decoded, restored)
+    return RepairedOut.of(str(found.path), decoded, restored)
