@@ -12,7 +12,7 @@ did not write opens Chroma anew before it reads or writes.
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,9 +28,32 @@ from kb.store_chroma import Chroma
 from kb.store_rows import DocumentInfo, info_row
 from kb.store_writer import Unfinished, Writer
 
-__all__ = ["DocumentInfo", "Store"]
+__all__ = ["Change", "DocumentInfo", "Store"]
 
 Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A document to store with its n passages and their vectors [n, d]; `pipeline` is the version of what made them.
+
+    `instead_of` is the id of another document that goes when this one comes: it was renamed.
+    """
+
+    document: Document
+    passages: Sequence[Passage]
+    vectors: Vectors
+    pipeline: str
+    instead_of: str | None = None
+
+    def check(self) -> None:
+        """Raises StoreError if there is not one vector of numbers for each passage."""
+        shape = self.vectors.shape
+        if len(shape) != 2 or shape[0] != len(self.passages) or not np.isfinite(self.vectors).all():
+            raise StoreError(f"{self.document.name}: vectors {shape} don't fit {len(self.passages)} passages.")
+
+    def row(self, generation: str) -> dict[str, Any]:
+        return info_row(self.document, len(self.passages), self.pipeline, generation)
 
 
 @dataclass
@@ -62,8 +85,8 @@ class _View:
     def collection(self) -> str | None:
         return self.state.get("collection")
 
-    def generations(self, document_id: str) -> list[str]:
-        return [generation for generation, info in self.live.items() if info.id == document_id]
+    def generations(self, documents: Collection[str]) -> list[str]:
+        return [generation for generation, info in self.live.items() if info.id in documents]
 
 
 class Store:
@@ -163,26 +186,36 @@ class Store:
     def replace(
         self, document: Document, passages: Sequence[Passage], vectors: Vectors, pipeline: str, embedding: str
     ) -> None:
-        """Puts a document in place of the one with its id, if any: wholly or, after a failure, not at all.
+        """Puts a document in place of the one with its id, if any; as `replace_all` does."""
+        self.replace_all([Change(document, passages, vectors, pipeline)], embedding)
 
-        `vectors` [n, d] are those of the n passages; `pipeline` and `embedding` say what made them.
+    def replace_all(self, changes: Sequence[Change], embedding: str) -> None:
+        """Puts documents in place of those with their ids, if any: all wholly or, after a failure, none at all.
+
+        `embedding` is the fingerprint of the model that the vectors are from. Several documents in one change cost
+        hardly more than one.
 
         Raises:
-            StoreError: the vectors don't fit, or the store can't be written.
+            StoreError: vectors don't fit, or the store can't be written.
             BusyError: another process has been writing for too long.
         """
-        if vectors.ndim != 2 or len(vectors) != len(passages) or not np.isfinite(vectors).all():
-            raise StoreError(f"{document.name}: vectors {vectors.shape} don't fit {len(passages)} passages.")
-        generation = uuid.uuid4().hex
+        for change in changes:
+            change.check()
+        added = {uuid.uuid4().hex: change for change in changes}
         with self._writing() as view:
             if view.state.get("embedding") not in {None, embedding}:
                 raise _another_embedding(view.state["embedding"], embedding)
             collection = view.collection or _new_collection()
-            with self._change(view, Unfinished([generation, *view.generations(document.id)], [collection])):
-                view.chroma.put_passages(collection, generation, passages, vectors)
-                view.chroma.put_content(generation, document)
-                row = info_row(document, len(passages), pipeline, generation)
-                self._commit(view, {document.id: row}, embedding, collection)
+            gone = {change.instead_of for change in changes if change.instead_of}
+            outdated = view.generations({*gone, *(change.document.id for change in changes)})
+            with self._change(view, Unfinished([*added, *outdated], [collection], [*gone])):
+                view.chroma.put_passages(
+                    collection, {key: (each.passages, each.vectors) for key, each in added.items()}
+                )
+                view.chroma.put_contents({key: each.document for key, each in added.items()})
+                rows = {identity: {"generation": ""} for identity in gone}
+                rows |= {each.document.id: each.row(generation) for generation, each in added.items()}
+                self._commit(view, rows, embedding, collection)
 
     def delete(self, document_id: str) -> None:
         """Removes a document and its passages.
@@ -191,7 +224,7 @@ class Store:
             NotFoundError: there is none with this id.
         """
         with self._writing() as view:
-            generations = view.generations(document_id)
+            generations = view.generations({document_id})
             if not generations or view.collection is None:
                 raise NotFoundError(f"There is no document with the id {document_id!r}.")
             with self._change(view, Unfinished(generations, documents=[document_id])):
@@ -211,7 +244,7 @@ class Store:
                 for generation in view.live:
                     passages = view.chroma.passages(view.collection, generation)
                     vectors = embed([passage.indexed for _, passage in passages])
-                    view.chroma.put_passages(collection, generation, [passage for _, passage in passages], vectors)
+                    view.chroma.put_passages(collection, {generation: ([passage for _, passage in passages], vectors)})
                 self._commit(view, {}, embedding, collection)
 
     @contextmanager

@@ -6,7 +6,7 @@ restored texts, and one named in the state the passages with their vectors.
 
 import sqlite3
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import wraps
 from itertools import count
@@ -122,20 +122,31 @@ class Chroma:
 
     @in_our_terms
     def put_passages(
-        self, collection: str, generation: str, passages: Sequence[Passage], vectors: NDArray[np.float32]
+        self, collection: str, generations: Mapping[str, tuple[Sequence[Passage], NDArray[np.float32]]]
     ) -> None:
-        for start in range(0, len(passages), self._batch):
-            some = passages[start : start + self._batch]
+        """Writes the passages of each generation with their vectors [passages, d]."""
+        rows = [(key, passage) for key, (passages, _) in generations.items() for passage in passages]
+        if not rows:
+            return
+        vectors = np.concatenate([vectors for passages, vectors in generations.values() if passages])
+        for start in range(0, len(rows), self._batch):
+            some = rows[start : start + self._batch]
             self._opened(collection).upsert(
-                ids=[f"{generation}/{passage.id}" for passage in some],
+                ids=[f"{generation}/{passage.id}" for generation, passage in some],
                 embeddings=vectors[start : start + len(some)],
-                documents=[passage.text for passage in some],
-                metadatas=[passage_row(passage, generation) for passage in some],
+                documents=[passage.text for _, passage in some],
+                metadatas=[passage_row(passage, generation) for generation, passage in some],
             )
 
     @in_our_terms
-    def put_content(self, generation: str, document: Document) -> None:
-        self._contents.upsert(ids=[generation], embeddings=[_place(generation)], metadatas=[content_row(document)])
+    def put_contents(self, generations: Mapping[str, Document]) -> None:
+        """Writes the restored text of each generation."""
+        for keys in _portions(list(generations), self._batch):
+            self._contents.upsert(
+                ids=keys,
+                embeddings=[_place(key) for key in keys],
+                metadatas=[content_row(generations[key]) for key in keys],
+            )
 
     @in_our_terms
     def commit(self, rows: Mapping[str, Metadata], state: Metadata) -> None:
@@ -148,10 +159,10 @@ class Chroma:
     @in_our_terms
     def forget(self, generations: Sequence[str], collection: str | None) -> None:
         """Removes the passages and contents of generations."""
-        for generation in generations:
+        for keys in _portions(list(generations), self._batch):
             if collection:
-                self._opened(collection).delete(where={"generation": generation})
-            self._contents.delete(ids=[generation])
+                self._opened(collection).delete(where={"generation": {"$in": keys}})
+            self._contents.delete(ids=keys)
 
     @in_our_terms
     def forget_documents(self, identities: Sequence[str]) -> None:
@@ -184,6 +195,10 @@ class Chroma:
                 f"cosine and {FORMAT} are needed. Move the folder away, or set GUIDE_HOME to another one."
             )
         return found
+
+
+def _portions(items: list[str], size: int) -> Iterator[list[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _place(identity: str) -> list[float]:

@@ -1,0 +1,90 @@
+"""Paths, as somebody gives them, into the files that are meant and the names that their documents get."""
+
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+SUFFIXES = (".md", ".markdown", ".txt", ".rst")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file to take in, or what kept one from being found: then `error` is a sentence for the user.
+
+    `name` is the path below `root`, the folder that was given or that the file lies in, with `/` on every system.
+    """
+
+    path: Path
+    root: Path
+    name: str
+    error: str | None = None
+
+
+def find_files(paths: Sequence[Path]) -> list[Found]:
+    """The files that `paths` mean, each once: files as they are, folders with all the documents below them.
+
+    Hidden files and folders are left out of folders. Two files that would get one name are an error for the second.
+    """
+    found: dict[Path, Found] = {}
+    for path in paths:
+        for item in _below(path) if path.is_dir() else _given(path):
+            found.setdefault(_real(item.path), item)
+    return list(_one_name_each(found.values()))
+
+
+def readable_name(name: str) -> str:
+    """A file name as text: composed characters, and names that were written in GBK read as that."""
+    data = os.fsencode(name)
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            return unicodedata.normalize("NFC", data.decode(encoding))
+        except UnicodeDecodeError:
+            continue
+    return data.decode("utf-8", errors="replace")
+
+
+def _given(path: Path) -> Iterator[Found]:
+    """A file that was named itself; what can't be read is found out when it is read."""
+    odd = path.exists() and not path.is_file()
+    error = f"{path}: not a regular file. Give a file or a folder." if odd else None
+    yield Found(path, path.parent, readable_name(path.name), error)
+
+
+def _below(folder: Path) -> Iterator[Found]:
+    """The documents below a folder, in order, and the folders there that can't be read."""
+    closed: list[OSError] = []
+    files: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=closed.append):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        inside = (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+        files.extend(file for file in inside if file.suffix.lower() in SUFFIXES and file.is_file())
+    for problem in closed:
+        error = f"{problem.filename}: the folder can't be read ({problem.strerror}). Check its permissions."
+        yield Found(Path(problem.filename), folder, readable_name(str(problem.filename)), error)
+    for file in files:
+        yield Found(file, folder, readable_name(PurePosixPath(*file.relative_to(folder).parts).as_posix()))
+    if not files and not closed:
+        kinds = " ".join(SUFFIXES)
+        yield Found(folder, folder, readable_name(str(folder)), f"{folder}: no documents ({kinds}) in this folder.")
+
+
+def _one_name_each(found: Iterable[Found]) -> Iterator[Found]:
+    taken: dict[str, Path] = {}
+    for item in found:
+        other = taken.setdefault(item.name, item.path)
+        if item.error is None and other != item.path:
+            error = (
+                f"{item.path}: {other} has the same name; give the folder above both, so that names tell them apart."
+            )
+            yield Found(item.path, item.root, item.name, error)
+        else:
+            yield item
+
+
+def _real(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path

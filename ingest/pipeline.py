@@ -1,0 +1,260 @@
+"""Files into the knowledge base: read, decoded, restored, split into passages, embedded, stored.
+
+Only what changed is done again. A document is known by its name: its path below the folder that was given, or its file
+name. A file with the content of a document that is there already is not stored twice: if that document's own file is
+gone, the file was renamed and so is the document; else it is passed over.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import numpy as np
+
+from ingest.files import Found, find_files, readable_name
+from ingest.mojibake import restore
+from ingest.passages import split_passages
+from ingest.read import decode, raw_document, read_file
+from kb.errors import GuideError
+from kb.records import Document, Passage, RawDocument
+from kb.settings import Settings
+from kb.store import Change, DocumentInfo, Store
+from models.embed import Embedder, fingerprint
+
+__all__ = ["Ingested", "Pipeline", "document_id", "pipeline_version"]
+
+# Small documents are committed together: a commit takes longer than they do.
+GROUP_DOCUMENTS = 64
+GROUP_PASSAGES = 1000
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What became of one file. `document_id` is that of the document with its content; `error` is set if it failed."""
+
+    name: str
+    document_id: str
+    status: Literal["added", "changed", "unchanged", "failed"]
+    passages: int = 0
+    repairs: int = 0
+    damage: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A document that is to be stored, and what will be said of it then."""
+
+    document: Document
+    passages: Sequence[Passage]
+    outcome: Ingested
+    instead_of: str | None
+
+
+class Pipeline:
+    """Takes files into a store; the embedding model is loaded only when there is something to embed."""
+
+    def __init__(self, store: Store, embedder: Callable[[], Embedder], settings: Settings) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._settings = settings
+
+    def ingest(
+        self, paths: Sequence[Path], progress: Callable[[str, int, int], None] | None = None
+    ) -> Iterator[Ingested]:
+        """Takes in files and all documents below folders; yields what became of each, in order.
+
+        `progress` is told a file's name, how many are done and how many there are. A file that can't be taken in is
+        reported as failed and what the store had of it stays; the rest go on.
+
+        Raises:
+            ModelError: the embedding model can't be loaded.
+        """
+        found = find_files(paths)
+        self._follow_embedding()
+        known = _Known(self._store.documents())
+        group: list[Ingested | _Prepared] = []
+        for done, item in enumerate(found):
+            if progress:
+                progress(item.name, done, len(found))
+            group.append(self._prepare_file(item, known))
+            if _is_full(group):
+                yield from self._store_group(group)
+                group = []
+        yield from self._store_group(group)
+        if progress and found:
+            progress(found[-1].name, len(found), len(found))
+
+    def ingest_bytes(self, name: str, data: bytes) -> Ingested:
+        """Takes in one document that was sent; failures are reported as `ingest` does."""
+        name = readable_name(name)
+        self._follow_embedding()
+        error = self._refusal(name, data)
+        if error:
+            return Ingested(name, document_id(name), "failed", error=error)
+        known = _Known(self._store.documents())
+        return next(self._store_group([self._prepare(raw_document(name, data), known, lambda _: True)]))
+
+    def _refusal(self, name: str, data: bytes) -> str | None:
+        """What is wrong with a document that was sent, before it is read."""
+        if not name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+            return f"{name!r}: not a document's name. Give a file name or a path below a folder, like notes/a.md."
+        limit = self._settings.max_document_mb
+        if len(data) > limit * 1_000_000:
+            size = len(data) / 1e6
+            return f"{name}: {size:.1f} MB; max_document_mb is {limit:g}. Split it, or raise GUIDE_MAX_DOCUMENT_MB."
+        return None
+
+    def _follow_embedding(self) -> None:
+        """Indexes the whole store anew if another embedding model was set since."""
+        known = self._store.embedding
+        if known is not None and known != self._fingerprint():
+            embedder = self._embedder()
+            self._store.reindex(embedder.embed_passages, embedder.fingerprint)
+
+    def _fingerprint(self) -> str:
+        """The embedding model's fingerprint, without loading the model if it lies in a folder."""
+        folder = Path(self._settings.embedding_model).expanduser()
+        return fingerprint(folder) if folder.is_dir() else self._embedder().fingerprint
+
+    def _prepare_file(self, item: Found, known: "_Known") -> Ingested | _Prepared:
+        error = item.error
+        if error is None:
+            try:
+                raw = read_file(item.path, self._settings)
+                raw = RawDocument(item.name, raw.data, raw.sha256)
+                return self._prepare(raw, known, lambda name: (item.root / name).exists())
+            except GuideError as problem:
+                error = str(problem)
+        return Ingested(item.name, document_id(item.name), "failed", error=error)
+
+    def _prepare(self, raw: RawDocument, known: "_Known", there: Callable[[str], bool]) -> Ingested | _Prepared:
+        """What is to be stored, or why nothing is; `there` tells whether the file of a document still exists."""
+        before = known.named(raw.name)
+        twin = before or known.with_content(raw.sha256)
+        same = twin is not None and twin.sha256 == raw.sha256
+        renamed = twin if twin and same and twin is not before and not there(twin.name) else None
+        if twin and same and not renamed and twin.pipeline == pipeline_version():
+            return Ingested(raw.name, twin.id, "unchanged", twin.passages, twin.repairs, twin.damage)
+        try:
+            document, passages = read_document(raw)
+        except GuideError as problem:
+            return Ingested(raw.name, document_id(raw.name), "failed", error=str(problem))
+        status: Literal["added", "changed"] = "changed" if before or renamed else "added"
+        outcome = Ingested(raw.name, document.id, status, len(passages), len(document.repairs), document.damage)
+        prepared = _Prepared(document, passages, outcome, renamed.id if renamed else None)
+        known.add(prepared)
+        return prepared
+
+    def _store_group(self, group: Sequence[Ingested | _Prepared]) -> Iterator[Ingested]:
+        """Stores what is prepared, together or, if that fails, one by one; yields all outcomes in order."""
+        prepared = [item for item in group if isinstance(item, _Prepared)]
+        failures: dict[str, str] = {}
+        if prepared:
+            embedder = self._embedder()
+            changes = _changes(prepared, embedder)
+            try:
+                self._store.replace_all(changes, embedder.fingerprint)
+            except GuideError:
+                for change in changes:
+                    try:
+                        self._store.replace_all([change], embedder.fingerprint)
+                    except GuideError as problem:
+                        failures[change.document.id] = f"{change.document.name}: {problem}"
+        for item in group:
+            outcome = item.outcome if isinstance(item, _Prepared) else item
+            error = failures.get(outcome.document_id)
+            yield replace(outcome, status="failed", error=error) if error else outcome
+
+
+class _Known:
+    """The documents that are there, or will be when what is prepared is stored, by name and by content."""
+
+    def __init__(self, documents: Sequence[DocumentInfo]) -> None:
+        self._by_name = {info.name: info for info in documents}
+        self._by_content = {info.sha256: info for info in documents}
+
+    def named(self, name: str) -> DocumentInfo | None:
+        return self._by_name.get(name)
+
+    def with_content(self, sha256: str) -> DocumentInfo | None:
+        return self._by_content.get(sha256)
+
+    def add(self, prepared: _Prepared) -> None:
+        document, outcome = prepared.document, prepared.outcome
+        info = DocumentInfo(
+            id=document.id,
+            name=document.name,
+            title=document.title,
+            sha256=document.sha256,
+            encoding=document.encoding,
+            chars=len(document.text),
+            passages=outcome.passages,
+            damage=outcome.damage,
+            repairs=outcome.repairs,
+            pipeline=pipeline_version(),
+        )
+        for other in [other for other in self._by_name.values() if other.id in {document.id, prepared.instead_of}]:
+            del self._by_name[other.name]
+            if self._by_content.get(other.sha256) is other:
+                del self._by_content[other.sha256]
+        self._by_name[document.name] = self._by_content[document.sha256] = info
+
+
+def read_document(raw: RawDocument) -> tuple[Document, list[Passage]]:
+    """The document that the bytes are, decoded and mojibake restored, and its passages.
+
+    Its title is its first heading or else its name.
+
+    Raises:
+        InputError: the bytes are no text.
+    """
+    decoded = decode(raw)
+    restored = restore(decoded.text)
+    document = Document(
+        id=document_id(raw.name),
+        name=raw.name,
+        title=PurePosixPath(raw.name).stem,
+        text=restored.text,
+        encoding=decoded.encoding,
+        sha256=raw.sha256,
+        damage=restored.damage,
+        repairs=restored.repairs,
+    )
+    passages = split_passages(document)
+    headings = (passage.section[0] for passage in passages if passage.section)
+    return replace(document, title=next(headings, document.title)), passages
+
+
+def document_id(name: str) -> str:
+    """The same for every version of a document: it follows from the name."""
+    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+@cache
+def pipeline_version() -> str:
+    """Changes with whatever may change a document's text or passages: the code and the data of this package."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parent
+    for file in sorted(package.rglob("*")):
+        if file.is_file() and file.suffix != ".pyc":
+            digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _changes(prepared: Sequence[_Prepared], embedder: Embedder) -> list[Change]:
+    vectors = embedder.embed_passages([passage.indexed for item in prepared for passage in item.passages])
+    ends = np.cumsum([len(item.passages) for item in prepared])
+    parts = np.split(vectors, ends[:-1])
+    return [
+        Change(item.document, item.passages, part, pipeline_version(), item.instead_of)
+        for item, part in zip(prepared, parts, strict=True)
+    ]
+
+
+def _is_full(group: Sequence[Ingested | _Prepared]) -> bool:
+    passages = sum(len(item.passages) for item in group if isinstance(item, _Prepared))
+    return len(group) >= GROUP_DOCUMENTS or passages >= GROUP_PASSAGES
