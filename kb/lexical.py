@@ -73,18 +73,19 @@ class LexicalIndex:
         scores: NDArray[np.float32] = self._bm25.get_scores(asked)  # [passages]
         return [(self._passages[number], float(scores[number])) for number in _best(scores, k)]
 
-    def ideal(self, question: str) -> float:
-        """What a passage's score comes near to if it holds all of the question's terms; 0 for a question without any.
+    def rarity(self, question: str) -> list[tuple[str, float]]:
+        """The question's terms, repetitions included, with their inverse document frequencies (Lucene's variant).
 
-        The sum of the terms' inverse document frequencies; a term that no passage has counts as the rarest.
+        Their sum is what a passage's score comes near to if it holds them all; a term that no passage has counts as
+        the rarest.
         """
         starts, passages = self._bm25.scores["indptr"], len(self._passages)
-        total = 0.0
+        rarity = []
         for term in terms(question):
             column = self._bm25.vocab_dict.get(term)
             having = 0 if column is None else int(starts[column + 1] - starts[column])
-            total += math.log(1 + (passages - having + 0.5) / (having + 0.5))
-        return total
+            rarity.append((term, math.log(1 + (passages - having + 0.5) / (having + 0.5))))
+        return rarity
 
     @classmethod
     def load(cls, folder: Path) -> Self:
