@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -43,6 +44,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # What is piped is UTF-8 whatever the locale; a terminal keeps its own encoding and shows what it can.
         stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # what libraries warn of is for developers, who have the tests and `-W`
     sys.exit(run(sys.argv[1:]))
 
 

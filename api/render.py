@@ -15,6 +15,7 @@ from api.schemas import (
     CompareReply,
     DocumentList,
     DocumentOut,
+    DocumentRow,
     IngestedOut,
     SearchReply,
     VariantOut,
@@ -35,7 +36,8 @@ def show_passages(console: Console, reply: SearchReply) -> None:
     if not reply.passages:
         _line(console, say("nothing_found", language))
     for passage in reply.passages:
-        place = f"{passage.source}:{passage.lines[0]}-{passage.lines[1]}"
+        first, last = passage.lines
+        place = f"{passage.source}:{first}" if first == last else f"{passage.source}:{first}-{last}"
         heading = Text.assemble(
             (f"{passage.rank:>2}. ", "bold"), (_visible(place), "cyan"), f"  {_trail(passage.section)}  "
         )
@@ -72,10 +74,10 @@ def show_comparison(console: Console, reply: CompareReply) -> None:
 
 
 def show_ingested(console: Console, reply: IngestedOut) -> None:
-    line = Text.assemble((f"{reply.status:<10}", "green" if reply.status in {"added", "changed"} else "dim"))
-    line.append(f"{_visible(reply.name)}  {reply.passages} passages")
-    if reply.damage:
-        line.append(f", mojibake restored ({', '.join(reply.damage)}; {reply.repairs} repairs inferred)", "yellow")
+    new = reply.status != "unchanged"
+    line = Text.assemble((f"{reply.status:<10}", "green" if new else "dim"), _visible(reply.name))
+    if new:
+        line.append(f"  {reply.passages} passages").append(_restored(reply), "yellow")
     _line(console, line)
 
 
@@ -85,11 +87,9 @@ def show_documents(console: Console, reply: DocumentList) -> None:
         return
     widest = max(len(document.name) for document in reply.documents)
     for document in reply.documents:
-        damage = (
-            f", restored from {', '.join(document.damage)} with {document.repairs} repairs" if document.damage else ""
-        )
-        facts = f"{document.chars:>9,} characters, {document.passages} passages, {document.encoding}{damage}"
-        _line(console, Text.assemble((_visible(document.name).ljust(widest), "cyan"), f"  {facts}"))
+        line = Text.assemble((_visible(document.name).ljust(widest), "cyan"))
+        line.append(f"  {document.chars:>9,} characters, {document.passages} passages, {document.encoding}")
+        _line(console, line.append(_restored(document), "yellow"))
 
 
 def show_repairs(console: Console, reply: DocumentOut) -> None:
@@ -100,6 +100,12 @@ def show_repairs(console: Console, reply: DocumentOut) -> None:
         _line(console, f"{reply.name}:{line}  {change}  {repair.confidence:.3f}{others}")
     if not reply.repairs:
         _line(console, f"{reply.name}: nothing was inferred.")
+
+
+def _restored(known: IngestedOut | DocumentRow) -> str:
+    if not known.damage:
+        return ""
+    return f", mojibake restored ({', '.join(known.damage)}), {known.repairs} places inferred"
 
 
 def _panel(variant: VariantOut, language: Language) -> RenderableType:

@@ -127,8 +127,7 @@ def test_search_lists_hits_with_their_place(capsys: pytest.CaptureFixture[str], 
     listed = printed(capsys, "search", QUESTION, "--top-k", "2", "--home", guide_home)
     assert len(reply["passages"]) == 2
     for passage in reply["passages"]:
-        first, last = passage["lines"]
-        assert f"{passage['source']}:{first}-{last}" in listed
+        assert f"{passage['source']}:{passage['lines'][0]}" in listed
 
 
 def test_ask_prints_the_answer_and_its_sources(capsys: pytest.CaptureFixture[str], guide_home: str) -> None:
@@ -159,7 +158,7 @@ def test_compare_prints_four_answers(capsys: pytest.CaptureFixture[str], guide_h
 def test_a_file_of_questions_gives_a_line_each_as_single_questions_do(
     command: str, capsys: pytest.CaptureFixture[str], guide_home: str, tmp_path: Path
 ) -> None:
-    asked = [
+    asked: list[dict[str, Any]] = [
         {"id": "b", "question": QUESTION},
         {"question": "What is LoRA?"},
         {"id": 3, "question": "今天天气怎么样？"},

@@ -153,7 +153,7 @@ def test_what_was_ingested_tells_its_damage() -> None:
             name="a.md", document_id="1", status="added", passages=3, repairs=2, damage=("cp1254",), error=None
         ),
     )
-    assert shown(console) == "added     a.md  3 passages, mojibake restored (cp1254; 2 repairs inferred)\n"
+    assert shown(console) == "added     a.md  3 passages, mojibake restored (cp1254), 2 places inferred\n"
 
 
 def test_an_empty_knowledge_base_says_what_to_do() -> None:
