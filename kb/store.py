@@ -12,11 +12,11 @@ did not write opens Chroma anew before it reads or writes.
 
 import threading
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,14 @@ from kb.records import Document, Passage
 from kb.settings import Settings
 from kb.store_chroma import Chroma
 from kb.store_rows import DocumentInfo, info_row
+from kb.store_view import Handle, View, look
 from kb.store_writer import Unfinished, Writer
 
 __all__ = ["Change", "DocumentInfo", "Store"]
 
+T = TypeVar("T")
 Vectors = NDArray[np.float32]
+ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
@@ -56,39 +59,6 @@ class Change:
         return info_row(self.document, len(self.passages), self.pipeline, generation)
 
 
-@dataclass
-class _Handle:
-    """Chroma opened once; closed when it is outdated and nobody uses it any more."""
-
-    chroma: Chroma
-    users: int = 0
-    outdated: bool = False
-
-    def close_if_idle(self) -> None:
-        if self.outdated and not self.users:
-            self.chroma.close()
-
-
-@dataclass(frozen=True)
-class _View:
-    """The store at one version, as readers see it. `live` maps generations to documents."""
-
-    handle: _Handle
-    state: Mapping[str, Any] = field(default_factory=dict)
-    live: Mapping[str, DocumentInfo] = field(default_factory=dict)
-
-    @property
-    def chroma(self) -> Chroma:
-        return self.handle.chroma
-
-    @property
-    def collection(self) -> str | None:
-        return self.state.get("collection")
-
-    def generations(self, documents: Collection[str]) -> list[str]:
-        return [generation for generation, info in self.live.items() if info.id in documents]
-
-
 class Store:
     """Documents, passages and vectors in the folder `home`; for several threads and several processes."""
 
@@ -98,7 +68,7 @@ class Store:
         self._guard = threading.Lock()
         self._own_versions: set[str] = set()
         with self._writer.writing():  # two that make the collections at once would trip over each other
-            self._view = _look(_Handle(Chroma(self._folder)))
+            self._view = look(Handle(Chroma(self._folder)))
             self._sweep(self._view)
 
     @classmethod
@@ -154,34 +124,19 @@ class Store:
         Raises:
             NotFoundError: there is none with this name or id.
         """
-        with self._viewing() as view:
-            for generation, info in view.live.items():
-                if name_or_id in {info.id, info.name} and (document := view.chroma.document(info, generation)):
-                    return document
-            names = ", ".join(sorted(info.name for info in view.live.values())) or "none yet; run `guide ingest`"
-        raise NotFoundError(f"There is no document {name_or_id!r}. Documents: {names}.")
+        document, names = self._reading(lambda view: (view.document(name_or_id), view.names()))
+        if document is None:
+            raise NotFoundError(f"There is no document {name_or_id!r}. Documents: {names}.")
+        return document
 
     def passages(self) -> list[Passage]:
         """All passages, by document and place; where one stands inside another, the outer comes first."""
-        with self._viewing() as view:
-            stored = view.chroma.passages(view.collection) if view.collection else []
-            found = [passage for generation, passage in stored if generation in view.live]
+        found = self._reading(lambda view: view.passages())
         return sorted(found, key=lambda passage: (passage.source, passage.start, -passage.end))
 
     def nearest(self, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
         """The `k` passages whose vectors are nearest to `vector` [d], with their cosine similarity, best first."""
-        with self._viewing() as view:
-            if view.collection is None or k < 1:
-                return []
-            held = view.chroma.count(view.collection)
-            found: list[tuple[Passage, float]] = []
-            # Passages of other generations are there only while a change is under way.
-            for wanted in (k, 4 * k + 100, held):
-                nearest = view.chroma.nearest(view.collection, vector, max(1, min(wanted, held)))
-                found = [(passage, score) for generation, passage, score in nearest if generation in view.live]
-                if len(found) >= k or wanted >= held:
-                    break
-            return found[:k]
+        return self._reading(lambda view: view.nearest(vector, k)) if k > 0 else []
 
     def replace(
         self, document: Document, passages: Sequence[Passage], vectors: Vectors, pipeline: str, embedding: str
@@ -247,8 +202,17 @@ class Store:
                     view.chroma.put_passages(collection, {generation: ([passage for _, passage in passages], vectors)})
                 self._commit(view, {}, embedding, collection)
 
+    def _reading(self, read: Callable[[View], T]) -> T:
+        """What `read` finds in the store, at one version: what a change under way removes is read again."""
+        for _ in range(ATTEMPTS):
+            with self._viewing() as view:
+                found = read(view)
+                if view.chroma.state().get("version") == view.state.get("version"):
+                    break
+        return found
+
     @contextmanager
-    def _viewing(self) -> Iterator[_View]:
+    def _viewing(self) -> Iterator[View]:
         """The store as it is now, kept open as long as it is used."""
         with self._guard:
             self._refresh()
@@ -270,35 +234,35 @@ class Store:
         if version not in self._own_versions:
             handle.outdated = True
             handle.close_if_idle()
-            handle = _Handle(Chroma(self._folder))
-        self._view = _look(handle)
+            handle = Handle(Chroma(self._folder))
+        self._view = look(handle)
 
     @contextmanager
-    def _writing(self) -> Iterator[_View]:
+    def _writing(self) -> Iterator[View]:
         """The store as it is now, with all other writers kept out and what a dead one left swept."""
         with self._writer.writing(), self._viewing() as view:
             self._sweep(view)
             yield view
 
     @contextmanager
-    def _change(self, view: _View, unfinished: Unfinished) -> Iterator[None]:
+    def _change(self, view: View, unfinished: Unfinished) -> Iterator[None]:
         self._writer.note(unfinished)
         try:
             yield
         finally:
             self._sweep(view)
 
-    def _commit(self, view: _View, rows: Mapping[str, Mapping[str, Any]], embedding: str, collection: str) -> None:
+    def _commit(self, view: View, rows: Mapping[str, Mapping[str, Any]], embedding: str, collection: str) -> None:
         version = uuid.uuid4().hex
         self._own_versions.add(version)
         view.chroma.commit(rows, {"version": version, "embedding": embedding, "collection": collection})
 
-    def _sweep(self, view: _View) -> None:
+    def _sweep(self, view: View) -> None:
         """Removes what the noted change left behind: all that the store, as it is now, doesn't refer to."""
         unfinished = self._writer.noted()
         if unfinished is None:
             return
-        now = _look(view.handle)
+        now = look(view.handle)
         for collection in unfinished.collections:
             if collection != now.collection:
                 view.chroma.drop(collection)
@@ -307,10 +271,6 @@ class Store:
         there = {info.id for info in now.live.values()}
         view.chroma.forget_documents([identity for identity in unfinished.documents if identity not in there])
         self._writer.clear()
-
-
-def _look(handle: _Handle) -> _View:
-    return _View(handle, handle.chroma.state(), handle.chroma.live())
 
 
 def _new_collection() -> str:
