@@ -1,6 +1,6 @@
 """The REST application; its lifespan owns the services. Its documentation pages need no internet."""
 
-import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -26,10 +26,9 @@ def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Services(settings) as services:
             app.state.services = services
-            warming = asyncio.create_task(asyncio.to_thread(services.missing)) if warm_up else None
+            if warm_up:  # as a daemon, for whoever ends the server does not wait for models to load
+                threading.Thread(target=services.missing, name="warm-up", daemon=True).start()
             yield
-            if warming is not None:
-                await warming
 
     app = FastAPIOffline(title="guide", version=version("guide"), description=DESCRIPTION, lifespan=lifespan)
     problems.install(app)
