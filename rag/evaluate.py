@@ -42,16 +42,18 @@ class Choice:
 def choices(folder: Path, seed: int = 17) -> list[Choice]:
     """Every held-out question of the reading sets with its passage among three others, all in random order."""
     order = random.Random(seed)
+    passages = {row["id"]: row for file in sorted(folder.glob("*.corpus.jsonl.xz")) for row in read_rows(file)}
+    held_out = sorted(name for name in passages if is_held_out(name))
     made = []
     for file in sorted(folder.glob("*.qa.jsonl.xz")):
-        rows = {row["id"]: row for row in read_rows(Path(str(file).replace(".qa.", ".corpus.")))}
-        held_out = [name for name in rows if is_held_out(name)]
         for row in read_rows(file):
-            if row["context_id"] not in held_out or not row["answer_in_context"]:
+            own = row["context_id"]
+            if not is_held_out(own) or not row["answer_in_context"]:
                 continue
-            others = order.sample([name for name in held_out if name != row["context_id"]], OTHERS)
-            shuffled = order.sample([row["context_id"], *others], OTHERS + 1)
-            hits = [_hit(name, rows[name]["title"], rows[name]["text"]) for name in shuffled]
+            names = [own, *order.sample([name for name in held_out if name != own], OTHERS)]
+            hits = [
+                _hit(name, passages[name]["title"], passages[name]["text"]) for name in order.sample(names, len(names))
+            ]
             found = tuple(piece for piece in pieces(hits) if len(piece.text) <= LONGEST)
             right = [any(answer in piece.text for answer in row["answers"]) for piece in found]
             made.append(Choice(row["question"], found, np.array(right)))
