@@ -15,7 +15,7 @@ from models.sampling import Sampling
 from rag.cite import cite
 from rag.pieces import Piece, pieces
 from rag.prompt import ask_back, plain
-from rag.quote import Weights, choose, rank, shown
+from rag.quote import Weights, choose, rank, shortlist, shown
 from rag.retrieve import Found, Retriever
 
 PLAIN_TOKENS = 128
@@ -24,7 +24,7 @@ PLAIN_REPETITION = 1.2
 
 @dataclass(frozen=True)
 class Evidence:
-    """What retrieval found for a question, cut into quotable pieces."""
+    """What retrieval found for a question, and the quotable pieces of it that may answer."""
 
     found: Found
     pieces: tuple[Piece, ...]
@@ -70,7 +70,7 @@ class Answerer:
 
     def evidence(self, question: str, top_k: int | None = None) -> Evidence:
         found = self.retriever.search(question, top_k or self.settings.top_k)
-        return Evidence(found, tuple(pieces(found.hits)))
+        return Evidence(found, tuple(shortlist(question, pieces(found.hits), self.weights)))
 
     def plain(self, question: str, adapters: Sequence[str | None], seed: int = 0) -> list[Answer]:
         """One answer for each adapter, without retrieval, from one batch."""

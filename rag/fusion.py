@@ -1,11 +1,39 @@
-"""Several rankings of the same things joined into one."""
+"""Dense and lexical rankings joined into one."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
-__all__ = ["reciprocal_rank_fusion"]
+__all__ = ["lexical_shares", "reciprocal_rank_fusion", "share_fusion", "standouts"]
 
 T = TypeVar("T", bound=Hashable)
+
+
+def share_fusion(shares: Sequence[Mapping[T, float]], weights: Sequence[float]) -> list[tuple[T, float]]:
+    """All things with the weighted mean of their shares, best first; equal ones in the order of the first mapping.
+
+    Each mapping gives shares from 0 to 1 on a scale that holds for all questions; a thing that it lacks has 0. Unlike
+    ranks, shares say how good a match is: a question that no passage shares words with leaves the order to the
+    embedding. A convex combination of scores normalised by theoretical bounds (Bruch, Gai and Ingber 2023).
+    """
+    things = dict.fromkeys(thing for mapping in shares for thing in mapping)
+    parts = [(mapping, weight / sum(weights)) for mapping, weight in zip(shares, weights, strict=True)]
+    fused = {thing: sum(weight * mapping.get(thing, 0.0) for mapping, weight in parts) for thing in things}
+    return sorted(fused.items(), key=lambda scored: -scored[1])
+
+
+def lexical_shares(scores: Mapping[T, float], ideal: float) -> dict[T, float]:
+    """BM25 scores as shares of `ideal`, which a passage comes near to that holds all of the question's terms."""
+    return {thing: score / ideal for thing, score in scores.items()} if ideal > 0 else {}
+
+
+def standouts(cosines: Mapping[T, float]) -> dict[T, float]:
+    """How far each cosine stands out of the background, the lowest one given, on the way to 1.
+
+    Embedding models differ in how near to each other they put texts that have nothing in common.
+    """
+    background = min(cosines.values(), default=0.0)
+    room = 1 - background
+    return {thing: (cosine - background) / room if room > 0 else 0.0 for thing, cosine in cosines.items()}
 
 
 def reciprocal_rank_fusion(
@@ -14,7 +42,7 @@ def reciprocal_rank_fusion(
     """The things of all rankings with their fused scores, best first; equal scores in the order of the first ranking.
 
     score(x) = sum over rankings of weight / (constant + rank of x), ranks from 1, nothing where x is missing: Cormack,
-    Clarke and Büttcher 2009, with a weight for each ranking. A small constant trusts the first places more.
+    Clarke and Büttcher 2009, with a weight for each ranking. Kept to be measured against: see docs/retrieval.md.
     """
     scores: dict[T, float] = {}
     for ranking, weight in zip(rankings, weights, strict=True):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kb.lexical import terms
 from rag.pieces import ITEM, Piece, row_cells
 
+SHORTLIST = 16
 _ESCAPED = re.compile(r"\\([-\\`*_{}\[\]()#+.!|<>~])")
 
 
@@ -52,6 +53,15 @@ def rank(
     if likelihood is not None:
         score = score + weights.likelihood * _scaled(likelihood)
     return score
+
+
+def shortlist(question: str, candidates: Sequence[Piece], weights: Weights, most: int = SHORTLIST) -> list[Piece]:
+    """The pieces that are worth the model's time, in the order given: the best by all that costs little."""
+    if len(candidates) <= most:
+        return list(candidates)
+    scores = rank(question, candidates, None, weights)
+    kept = sorted(sorted(range(len(candidates)), key=lambda i: -scores[i])[:most])
+    return [candidates[i] for i in kept]
 
 
 def choose(

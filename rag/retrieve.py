@@ -8,12 +8,16 @@ from kb.lexical import LexicalIndex
 from kb.records import Hit, Passage
 from kb.store import Store
 from models.embed import Embedder
-from rag.fusion import reciprocal_rank_fusion
+from rag.answerable import coverage, probability
+from rag.fusion import lexical_shares, share_fusion, standouts
 
 __all__ = ["Found", "Retriever"]
 
 DEPTH = 50  # how many passages each search gives to the fusion
-LEXICAL_WEIGHT, DENSE_WEIGHT, CONSTANT = 1.0, 0.5, 20.0
+READ = 3  # how many of the best are read to tell whether they answer
+LEXICAL_WEIGHT, DENSE_WEIGHT = 1.0, 0.4  # chosen by tests/benchmarks/tune_retrieval.py
+
+Scored = Sequence[tuple[Passage, float]]
 
 
 @dataclass(frozen=True)
@@ -38,30 +42,42 @@ class Retriever:
         self._store, self._lexical, self._embedder = store, lexical, embedder
 
     def search(self, question: str, k: int = 8) -> Found:
-        """The best `k` passages, no two of which overlap."""
+        """The best `k` passages, no two of which overlap. A hit's score is from 0 to 1."""
         began = time.perf_counter()
         vector = self._embedder.embed_query(question)
         embedded = time.perf_counter()
         dense = self._store.nearest(vector, DEPTH)
         searched = time.perf_counter()
         lexical = self._lexical.search(question, DEPTH)
+        rarity = self._lexical.rarity(question)
+        looked_up = time.perf_counter()
+        hits = fuse(dense, lexical, sum(weight for _, weight in rarity))
+        covered = coverage(rarity, [hit.passage.indexed for hit in hits[:READ]])
+        standout = max(standouts(dict(enumerate(score for _, score in dense))).values(), default=0.0)
         ended = time.perf_counter()
-        hits = fuse(dense, lexical)
-        timings = {"embed": embedded - began, "dense": searched - embedded, "lexical": ended - searched}
         return Found(
             hits=tuple(without_overlaps(hits, k)),
-            timings_ms={name: 1000 * seconds for name, seconds in timings.items()},
-            answerable=1.0 if hits else 0.0,
+            timings_ms={
+                "embed": 1000 * (embedded - began),
+                "dense": 1000 * (searched - embedded),
+                "lexical": 1000 * (looked_up - searched),
+                "fuse": 1000 * (ended - looked_up),
+            },
+            answerable=probability(covered, standout) if hits else 0.0,
         )
 
 
-def fuse(dense: Sequence[tuple[Passage, float]], lexical: Sequence[tuple[Passage, float]]) -> list[Hit]:
-    """All passages of both rankings, best first, each with the scores that it had there."""
+def fuse(dense: Scored, lexical: Scored, ideal: float) -> list[Hit]:
+    """All passages of both rankings, best first, each with the scores that it had there.
+
+    `ideal` is what a passage with all of the question's terms would come near to in the lexical ranking.
+    """
     passages = {passage.id: passage for passage, _ in (*lexical, *dense)}
-    cosine = {passage.id: score for passage, score in dense}
+    cosines = {passage.id: score for passage, score in dense}
     bm25 = {passage.id: score for passage, score in lexical}
-    fused = reciprocal_rank_fusion([list(bm25), list(cosine)], (LEXICAL_WEIGHT, DENSE_WEIGHT), CONSTANT)
-    return [Hit(passages[name], score, cosine.get(name), bm25.get(name)) for name, score in fused]
+    shares = (lexical_shares(bm25, ideal), standouts(cosines))
+    fused = share_fusion(shares, (LEXICAL_WEIGHT, DENSE_WEIGHT))
+    return [Hit(passages[name], score, cosines.get(name), bm25.get(name)) for name, score in fused]
 
 
 def without_overlaps(hits: Sequence[Hit], k: int) -> list[Hit]:

@@ -5,7 +5,7 @@ import pytest
 
 from kb.records import Hit, Passage
 from rag.pieces import Piece, pieces
-from rag.quote import Weights, choose, overlaps, rank, shown
+from rag.quote import Weights, choose, overlaps, rank, shortlist, shown
 
 TABLE = "| 框架 | 参数 | 场景 |\n|---|---|---|\n| **QLoRA** | 0.1-1% | 大模型微调 |\n| BitFit | <0.1% | 简单任务 |\n"
 PROSE = "BitFit 只训练偏置。前缀微调在输入前加上可训练的向量。ASGI 支持异步。"
@@ -33,6 +33,12 @@ def test_likelihood_decides_between_equal_overlaps() -> None:
 def test_better_retrieved_passage_wins_a_tie() -> None:
     candidates = found("同一句话。", score=0.2, name="a") + found("同一句话。", score=0.9, name="b")
     assert int(rank("同一句话", candidates, None, Weights()).argmax()) == 1
+
+
+def test_shortlist_keeps_the_best_in_the_order_given() -> None:
+    candidates = found(PROSE)
+    kept = shortlist("ASGI 支持什么？BitFit 训练什么？", candidates, Weights(), most=2)
+    assert kept == [candidates[0], candidates[2]]
 
 
 def test_pieces_nearly_as_good_are_added_in_the_order_of_the_text() -> None:
