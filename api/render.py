@@ -61,7 +61,7 @@ def show_comparison(console: Console, reply: CompareReply) -> None:
     if console.is_terminal and console.width >= SIDE_BY_SIDE_COLUMNS:
         grid = Table.grid(expand=True)
         for _ in reply.answers:
-            grid.add_column(ratio=1)
+            grid.add_column(ratio=1, overflow="fold")
         grid.add_row(*(_panel(variant, language) for variant in reply.answers))
         console.print(grid)
         return

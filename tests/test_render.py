@@ -131,6 +131,13 @@ def test_four_answers_stand_side_by_side_where_there_is_room() -> None:
     assert any(line.count("答案") == 4 for line in shown(console).splitlines())
 
 
+def test_no_answer_is_cut_short_where_it_stands_beside_others() -> None:
+    console, text = terminal(160), "一二三四五六七八九十" * 20
+    show_comparison(console, comparison(f"见 {text}"))
+    assert "…" not in shown(console)
+    assert shown(console).count("九") == 4 * 20
+
+
 @pytest.mark.parametrize("console", [terminal(80), pipe()], ids=["narrow", "pipe"])
 def test_four_answers_follow_one_another_where_there_is_not(console: Console) -> None:
     show_comparison(console, comparison("答案"))

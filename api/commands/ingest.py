@@ -29,17 +29,16 @@ def ingest(
     from api.services import Services
     from kb.settings import SOURCES
 
-    console, replies = open_console(), []
     with Services(settings) as services, _progress_bar() as progress:
-        for ingested in services.pipeline.ingest(paths or [SOURCES], progress):
-            reply = IngestedOut.model_validate(ingested)
-            replies.append(reply)
-            if reply.error is not None:
-                complain(reply.error)
-            elif not as_json:
-                show_ingested(console, reply)
+        replies = tuple(map(IngestedOut.model_validate, services.pipeline.ingest(paths or [SOURCES], progress)))
+    console = open_console()
+    for reply in replies:
+        if reply.error is not None:
+            complain(reply.error)
+        elif not as_json:
+            show_ingested(console, reply)
     if as_json:
-        print(IngestReply(documents=tuple(replies)).model_dump_json(indent=2))
+        print(IngestReply(documents=replies).model_dump_json(indent=2))
     if any(reply.error is not None for reply in replies):
         raise typer.Exit(1)
 
@@ -51,6 +50,9 @@ def _progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    bar = Progress(
+        console=console, transient=True, redirect_stdout=False, redirect_stderr=False, disable=not console.is_terminal
+    )
+    with bar:
         task = bar.add_task("", total=None)
         yield lambda name, done, total: bar.update(task, description=name, completed=done, total=total)
