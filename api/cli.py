@@ -61,8 +61,10 @@ def run(arguments: Sequence[str]) -> int:
         return 2
     except typer.Abort:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has enough; nothing must be written when Python flushes at exit.
+    except OSError as problem:
+        if not isinstance(problem, BrokenPipeError):  # then whoever read the output has had enough
+            complain(f"The output can't be written: {problem.strerror}.")
+        # What is left must not be written when Python flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code or 0
