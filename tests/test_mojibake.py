@@ -6,7 +6,7 @@ from ingest.mojibake import replay, restore
 
 CLEAN = """# 使用 LoRA 微调后的模型
 
-　　因为`LoRA`在训练时只存储“适配器”部分的参数，所以要在启动时把它和模型一同加载（见《说明》）：
+　　因为`LoRA`在训练时保存“适配器”部分的参数，所以要在启动时把它和模型一同加载（见《说明》）：
 
 ```python
 model = load("qwen")  # 加载模型，不要改动
@@ -45,6 +45,24 @@ def test_lossless_damage_is_undone_without_inferring(page: str) -> None:
     assert restored.text == CLEAN
     assert restored.damage == (page,)
     assert restored.repairs == ()
+
+
+@pytest.mark.parametrize("errors", ["ignore", "replace"])
+def test_utf8_read_as_gbk_comes_back(errors: str) -> None:
+    damaged = CLEAN.encode().decode("gbk", errors=errors)
+    restored = restore(damaged)
+    assert restored.text == CLEAN
+    assert restored.damage == ("gbk_dropped" if errors == "ignore" else "gbk_replaced",)
+    assert replay(damaged, restored.steps) == CLEAN
+    assert all(restored.text[r.start : r.end] == r.after for r in restored.repairs)
+
+
+@pytest.mark.parametrize("mark", ["\ufffd", "?"])
+def test_replaced_bytes_come_back_and_real_marks_stay(mark: str) -> None:
+    damaged = (CLEAN + "真的吗? 是的?\n").encode().decode("cp1252", errors="replace").replace("\ufffd", mark)
+    restored = restore(damaged)
+    assert restored.text == CLEAN + "真的吗? 是的?\n"
+    assert restored.damage == ("cp1252_replaced",)
 
 
 def test_restoring_a_restored_text_changes_nothing() -> None:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.mojibake.decode import Choice, decode
+from ingest.mojibake.decode import decode
 from ingest.mojibake.kneser_ney import estimate
 from ingest.mojibake.language import DATA, LanguageModel, Weights
-from ingest.mojibake.lattice import Certain, Slot
+from ingest.mojibake.lattice import Certain, Choice, Slot
 from ingest.mojibake.lexicon import trie_levels
 from ingest.mojibake.symbols import symbols
 from ingest.mojibake.train import train

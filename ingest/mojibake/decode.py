@@ -5,27 +5,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ingest.mojibake.language import Scorer, State
-from ingest.mojibake.lattice import Certain, Slot
+from ingest.mojibake.lattice import Certain, Choice, Slot
 from ingest.mojibake.symbols import symbols
 
-__all__ = ["Beam", "Choice", "decode"]
+__all__ = ["Beam", "decode"]
 
 WIDTH = 16  # readings kept at each place
+MOST_CANDIDATES = 64  # of one slot
+RARER = 9.0  # nats: candidates so much rarer than the commonest are not weighed
+SPACE = -6.5  # nats: a candidate that the language model does not see, such as an ideographic space
 MARGIN = 10.0  # nats: readings so much worse than the best are dropped
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What the slot at `[start, end)` of the damaged text was read as, and the posterior of every candidate."""
-
-    start: int
-    end: int
-    text: str
-    ranked: tuple[tuple[str, float], ...]
-
-    @property
-    def confidence(self) -> float:
-        return dict(self.ranked)[self.text]
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +46,7 @@ def decode(
     pending: list[Certain | Slot] = []
     for piece in pieces:
         pending.append(piece)
-        beams = _advance(beams, _readings(piece), model, width, margin)
+        beams = _advance(beams, _readings(piece, model), model, width, margin)
         columns.append(beams)
         if len(beams) == 1:
             yield from _settle(columns, pending)
@@ -66,11 +55,17 @@ def decode(
     yield from _settle(columns, pending)
 
 
-def _readings(piece: Certain | Slot) -> list[tuple[str, str]]:
-    """What a piece may be read as, with the symbols that the language model sees."""
+def _readings(piece: Certain | Slot, model: Scorer) -> list[tuple[str, str]]:
+    """What a piece may be read as, with the symbols that the language model sees.
+
+    Of many candidates only the commonest are weighed.
+    """
     if isinstance(piece, Certain):
         return [("", symbols(piece.text))]
-    return [(candidate, symbols(candidate)) for candidate in piece.candidates]
+    readings = [(candidate, symbols(candidate)) for candidate in piece.candidates]
+    priors = [(sum(map(model.prior, text)) if text else SPACE, n) for n, (_, text) in enumerate(readings)]
+    least = max(priors)[0] - RARER
+    return [readings[n] for prior, n in sorted(priors, reverse=True)[:MOST_CANDIDATES] if prior >= least]
 
 
 def _advance(
@@ -79,7 +74,7 @@ def _advance(
     ahead: dict[int, Beam] = {}
     for beam in beams:
         for character, text in readings:
-            state, score = beam.state, 0.0
+            state, score = beam.state, SPACE if character and not text else 0.0
             for symbol in text:
                 gained, state = model.score(state, symbol)
                 score += gained

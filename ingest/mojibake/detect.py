@@ -1,50 +1,48 @@
-"""Finds which stretches of a text are UTF-8 that was read as a code page, and as which one, from evidence.
+"""Finds which stretches of a text are UTF-8 that was read in another encoding, and in which one, from evidence.
 
 The evidence is characters of East Asian scripts that come out whole: in the code pages of the West three characters in
-a row such as `æ¨¡` are the bytes of one, and hardly ever anything else. Other scripts are left to ftfy, whose rules
-know which pairs of letters are words somewhere.
+a row such as `æ¨¡` are the bytes of one, and hardly ever anything else; the same goes for `妯″` in GBK. Other scripts
+are left to ftfy, whose rules know which pairs of letters are words somewhere.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ftfy import fix_encoding_and_explain
+from ingest.mojibake.kinds import DOUBLE_BYTE, MARK, SINGLE_BYTE, SOFT_HYPHEN, Encoding, SingleByte, encoding, pattern
+from ingest.mojibake.lattice import LENGTHS, SEQUENCE, Misreading, complete
 
-from ingest.mojibake.kinds import CODE_PAGES, SOFT_HYPHEN, CodePage, Misreading, characters_for, code_page
-from ingest.mojibake.lattice import SEQUENCE, Certain, Slot, complete, lattice
+__all__ = ["find_misreadings", "suspicious"]
 
-__all__ = ["Stretch", "find_stretches", "suspicious"]
-
-LEADS = characters_for(range(0xC2, 0xF5))
-SUSPICIOUS = re.compile(f"[{LEADS}][{characters_for(range(0x80, 0xC0))}]")
-LINE = re.compile("[^\n]+")
+CONTINUATIONS = range(0x80, 0xC0)
+# A lead byte and a continuation byte side by side, in some code page; what E3–EF and a continuation byte are in an
+# encoding of two bytes, beside what begins with another continuation byte.
+PAIRS = (
+    (pattern(SINGLE_BYTE, range(0xC2, 0xF5)), pattern(SINGLE_BYTE, CONTINUATIONS)),
+    *((pattern((name,), range(0xE3, 0xF0), CONTINUATIONS), pattern((name,), CONTINUATIONS)) for name in DOUBLE_BYTE),
+)
+SUSPICIOUS = re.compile("|".join(f"[{first}][{second}]" for first, second in PAIRS))
 RUN = re.compile("[^\ufffe\n]+")
 # U+2E80–U+9FFF, Hangul syllables, compatibility ideographs and full-width forms, as UTF-8.
-EAST_ASIAN_BYTES = re.compile(
-    "(?:\xe2[\xba-\xbf]|[\xe3-\xe9\xeb\xec][\x80-\xbf]|\xea[\xb0-\xbf]|\xed[\x80-\x9e]|\xef[\xa4-\xab\xbc-\xbf])[\x80-\xbf]"
+EAST_ASIAN = re.compile(
+    "(?:\xe2[\xba-\xbf]|[\xe3-\xe9\xeb\xec][\x80-\xbf]|\xea[\xb0-\xbf]|\xed[\x80-\x9e]|\xef[\xa4-\xab\xbc-\xbf])"
+    "[\x80-\xbf]"
 )
 CONTINUATION = re.compile("[\x80-\xbf]")
-STRAY = re.compile("[\x80-\xff\ufffd]")
-MOST_STRAYS = 0.1  # per whole East Asian character
+HIGH = re.compile("[\x80-\xff]")
+MARKS = (MARK, "?")
+MOST_STRAYS = 0.1  # for each whole East Asian character
+MOST_BROKEN = 4
 ENOUGH = 2  # whole East Asian characters that prove a document's damage
-FEW = 0.02  # a hole whose byte would be rarer than this in what came through is taken for one
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """`text[start:end]` was misread as `kind` says; `pieces` are its readings."""
-
-    start: int
-    end: int
-    kind: str
-    pieces: tuple[Certain | Slot, ...]
+RARER = 1.0  # nats, for each place further down the list of encodings
+FEW = 0.02  # of its expected share: a byte that comes through less often than this is dropped as a rule
+MOST_ENCODINGS = 4  # in one document
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the sequences of a view are: whole East Asian characters, broken sequences, bytes outside any sequence."""
+    """What the bytes are: whole East Asian characters, broken sequences, bytes outside any sequence."""
 
     whole: int
     broken: int
@@ -52,7 +50,18 @@ class Evidence:
 
     @property
     def convincing(self) -> bool:
-        return self.whole > 0 and self.strays <= MOST_STRAYS * self.whole and self.broken <= 2 * self.whole + 2
+        few_strays = self.strays <= MOST_STRAYS * self.whole
+        return self.whole > 0 and few_strays and self.broken <= MOST_BROKEN * self.whole + 2
+
+
+@dataclass(frozen=True)
+class Run:
+    """`text[start:end]`, a stretch of one line that an encoding can have given, as bytes."""
+
+    start: int
+    end: int
+    bytes: str
+    evidence: Evidence
 
 
 def suspicious(text: str) -> bool:
@@ -60,85 +69,100 @@ def suspicious(text: str) -> bool:
     return not text.isascii() and SUSPICIOUS.search(text) is not None
 
 
-def find_stretches(text: str) -> Iterator[Stretch]:
-    """The stretches of `text`, in order, that a misreading explains; none for clean text."""
-    at = 0
-    for start, end, misreading in _east_asian(text):
-        yield from _others(text, at, start)
-        yield Stretch(start, end, misreading.name, tuple(lattice(text, start, end, misreading)))
-        at = end
-    yield from _others(text, at, len(text))
+def find_misreadings(text: str) -> list[tuple[int, int, Misreading]]:
+    """The stretches of `text` in order that are misread East Asian text, as start, end and what happened to them."""
+    found: list[tuple[int, int, Misreading]] = []
+    for _ in range(MOST_ENCODINGS):
+        best = _best_reading(text)
+        if best is None:
+            break
+        runs = _runs(text, *best)
+        good = [run for run in runs if run.evidence.convincing]
+        misreading = _losses(*best, [run.bytes for run in good])
+        everywhere = sum(run.evidence.whole for run in good) >= ENOUGH and len(good) * 2 > len(runs)
+        taken = [run for run in runs if run.evidence.convincing or (everywhere and not run.evidence.strays)]
+        found += [(run.start, run.end, misreading) for run in taken]
+        text = _without(text, taken)
+    return sorted(found, key=lambda stretch: stretch[0])
 
 
-def _others(text: str, start: int, end: int) -> Iterator[Stretch]:
-    """What ftfy finds in the lines of `text[start:end]`: scripts with short words, several layers."""
-    for line in LINE.finditer(text, start, end):
-        if suspicious(line.group()):
-            fixed, plan = fix_encoding_and_explain(line.group())
-            if fixed != line.group():
-                pages = (str(step.parameter) for step in plan or () if step.action == "encode")
-                kind = "_".join(page.removeprefix("sloppy-").replace("windows-", "cp") for page in pages)
-                yield Stretch(*line.span(), kind, (Certain(*line.span(), fixed),))
+def _without(text: str, runs: Sequence[Run]) -> str:
+    """`text` with the runs blanked, its length unchanged."""
+    pieces, at = [], 0
+    for run in runs:
+        pieces += [text[at : run.start], " " * (run.end - run.start)]
+        at = run.end
+    return "".join([*pieces, text[at:]])
 
 
-def _east_asian(text: str) -> Iterator[tuple[int, int, Misreading]]:
-    page = _best_page(text)
-    if page is None:
-        return
-    view = page.view(text)
-    runs = [(run.span(), evidence(run.group())) for run in RUN.finditer(view) if STRAY.search(run.group())]
-    good = [(span, found) for span, found in runs if found.convincing]
-    everywhere = sum(found.whole for _, found in good) >= ENOUGH and len(good) * 2 > len(runs)
-    misreading = Misreading(page, *_losses(page, [view[start:end] for (start, end), _ in good]))
-    for (start, end), found in runs:
-        if found.convincing or (everywhere and not found.strays):
-            yield start, end, misreading
-
-
-def _best_page(text: str) -> CodePage | None:
-    """The code page under which most whole East Asian characters come out.
+def _best_reading(text: str) -> tuple[Encoding, str] | None:
+    """The encoding, and the mark of replaced bytes, under which most whole East Asian characters come out.
 
     Among equals, such as Windows-1252 and -1254, the one whose holes are the bytes that are not met; then the
     commonest.
     """
-    suspects = "".join(line for line in text.splitlines(keepends=True) if SUSPICIOUS.search(line))
-    views = [(page, page.view(suspects)) for page in map(code_page, CODE_PAGES)]
-    most = max(len(EAST_ASIAN_BYTES.findall(view)) for _, view in views)
-    ranked: list[tuple[int, float, CodePage]] = []
-    for page, view in views:
-        if most and len(EAST_ASIAN_BYTES.findall(view)) > most / 2:
-            good = [(run, found) for run in RUN.findall(view) if (found := evidence(run)).convincing]
+    suspects = "\n".join(line for line in text.split("\n") if SUSPICIOUS.search(line))
+    views = {name: encoding(name).view(suspects).bytes for name in (*SINGLE_BYTE, *DOUBLE_BYTE)}
+    promising = {name: len(EAST_ASIAN.findall(view)) for name, view in views.items()}
+    ranked: list[tuple[int, float, tuple[Encoding, str]]] = []
+    for place, (name, count) in enumerate(promising.items()):
+        if count < max(1, max(promising.values()) / 2):
+            continue
+        for mark in MARKS:
+            good = [(run, found) for run in RUN.findall(views[name]) if (found := _evidence(run, mark)).convincing]
             whole = sum(found.whole for _, found in good)
-            ranked.append((whole, -_surprise(page, "".join(run for run, _ in good)), page))
+            surprise = _surprise(encoding(name), "".join(run for run, _ in good)) + RARER * place
+            ranked.append((whole, -surprise, (encoding(name), mark)))
     best = max(ranked, key=lambda entry: entry[:2], default=None)
-    return best[2] if best and best[0] else None
+    return best[2] if best and best[0] >= ENOUGH else None
 
 
-def _surprise(page: CodePage, view: str) -> float:
-    """-log-probability that no continuation byte but the page's holes is missing from `view`, all taken as half as
-    frequent as they would be were they equally frequent (Poisson)."""
+def _surprise(page: Encoding, view: str) -> float:
+    """How unlikely it is that just those continuation bytes are absent from `view` that are, in nats.
+
+    The bytes that are no holes of the page are taken for half as frequent as if all were equally so (Poisson).
+    """
+    if not isinstance(page, SingleByte):
+        return 0.0
     bytes_ = Counter(CONTINUATION.findall(view))
-    absent = sum(not bytes_[chr(byte)] and byte not in page.holes for byte in range(0x80, 0xC0))
+    absent = sum(not bytes_[chr(byte)] and byte not in page.holes for byte in CONTINUATIONS)
     return absent * bytes_.total() / 128
 
 
-def evidence(view: str) -> Evidence:
-    """Counts what the bytes of a view are."""
-    sequences = SEQUENCE.findall(view)
+def _runs(text: str, misread_in: Encoding, mark: str) -> list[Run]:
+    """The runs of `text` with anything but ASCII in them, as the bytes that the encoding has for them."""
+    runs = []
+    offset = 0
+    for line in text.split("\n"):
+        if not line.isascii():
+            view = misread_in.view(line)
+            for run in RUN.finditer(view.bytes):
+                if HIGH.search(run.group()):
+                    start, end = view.edge(run.start()), view.edge(run.end())
+                    runs.append(Run(offset + start, offset + end, run.group(), _evidence(run.group(), mark)))
+        offset += len(line) + 1
+    return runs
+
+
+def _evidence(bytes_: str, mark: str) -> Evidence:
+    sequences = SEQUENCE.findall(bytes_.replace(mark, MARK))
     broken = sum(not complete(sequence) for sequence in sequences)
-    strays = len(STRAY.findall(view)) - sum(map(len, sequences))
-    return Evidence(len(EAST_ASIAN_BYTES.findall(view)), broken, strays)
+    strays = len(HIGH.findall(bytes_)) - sum(len(sequence) - sequence.count(MARK) for sequence in sequences)
+    return Evidence(len(EAST_ASIAN.findall(bytes_)), broken, strays)
 
 
-def _losses(page: CodePage, views: list[str]) -> tuple[frozenset[int], str | None]:
-    """Which bytes were dropped without a trace and what stands for those that were replaced."""
-    sequences = [sequence for view in views for sequence in SEQUENCE.findall(view)]
-    if all(complete(sequence) for sequence in sequences):
-        return frozenset(), None
+def _losses(misread_in: Encoding, mark: str, runs: Sequence[str]) -> Misreading:
+    """What became of the bytes that the encoding has no character for."""
+    sequences = [found for run in runs for found in SEQUENCE.findall(run.replace(mark, MARK))]
+    broken = [sequence for sequence in sequences if not complete(sequence)]
+    if not broken:
+        return Misreading(misread_in)
+    dropped = any(len(sequence) < LENGTHS[sequence[0]] for sequence in broken)
+    replaced = mark if any(MARK in sequence for sequence in broken) else None
+    if not isinstance(misread_in, SingleByte):
+        return Misreading(misread_in, frozenset(CONTINUATIONS), dropped, replaced)
     through = Counter("".join(sequences))
-    if through["\ufffd"]:
-        return page.holes, "\ufffd"
-    if page.name == "latin-1":
-        return frozenset(range(0x80, 0xA0)), None
-    kept_hyphen = through[chr(SOFT_HYPHEN)] > FEW * sum(through.values()) / 64
-    return page.holes - frozenset(map(ord, through)) | (frozenset() if kept_hyphen else {SOFT_HYPHEN}), None
+    missing = misread_in.holes - {ord(byte) for byte in through}
+    if dropped and through[chr(SOFT_HYPHEN)] <= FEW * through.total() / 64:
+        missing |= {SOFT_HYPHEN}
+    return Misreading(misread_in, missing, dropped, replaced)

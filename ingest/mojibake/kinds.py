@@ -1,14 +1,15 @@
-"""The code pages that UTF-8 is misread as: which character each byte becomes, and which bytes become none."""
+"""The encodings that UTF-8 is misread as: which text each byte becomes, and which bytes become none."""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from typing import Protocol
 
-__all__ = ["CODE_PAGES", "CodePage", "Misreading", "characters_for", "code_page"]
+__all__ = ["DOUBLE_BYTE", "MARK", "SINGLE_BYTE", "SOFT_HYPHEN", "DoubleByte", "Encoding", "View", "encoding", "pattern"]
 
 # By how often each is met.
-CODE_PAGES = (
+SINGLE_BYTE = (
     "cp1252",
     "latin-1",
     "cp1254",
@@ -24,59 +25,138 @@ CODE_PAGES = (
     "cp437",
     "cp850",
 )
-SOFT_HYPHEN = 0xAD
-MARK = 0xFFFD  # stands in a view for one byte that is gone
-OUTSIDE = 0xFFFE  # stands in a view for a character that the code page does not have
+DOUBLE_BYTE = ("gbk", "cp932", "cp949")
+SOFT_HYPHEN = 0xAD  # printed as nothing, and often dropped with what can't be printed
+MARK = "\ufffd"  # stands in a view for one byte that was replaced
+OUTSIDE = "\ufffe"  # stands in a view for a character that the encoding does not have
 
 
 @dataclass(frozen=True)
-class CodePage:
-    """A single-byte encoding with its holes: the bytes above ASCII to which it gives no character."""
+class View:
+    """A text as the bytes it was made from, as characters U+0000–U+00FF, with `MARK` and `OUTSIDE` among them.
+
+    `at[n]` is the offset in the text of the character that byte n belongs to; at the end stands the text's length.
+    """
+
+    bytes: str
+    at: Sequence[int]
+
+    def begins(self, n: int) -> bool:
+        """Whether a character of the text begins at byte n, so that bytes may be missing before it."""
+        return n == 0 or self.at[n] != self.at[n - 1]
+
+    def edge(self, n: int) -> int:
+        """The offset of the first character that begins at byte n or after it."""
+        return self.at[n] if self.begins(n) else self.at[n] + 1
+
+
+class Encoding(Protocol):
+    """An encoding that bytes were wrongly read in."""
+
+    @property
+    def name(self) -> str: ...
+
+    def view(self, text: str) -> View:
+        """The bytes that `text` was made from."""
+        ...
+
+    def drops(self, byte: int, following: int | None) -> bool:
+        """Whether `byte`, where a character should begin, gives none when `following` (None: no byte) comes next."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class SingleByte:
+    """A code page; `holes` are the bytes above ASCII that may give no character."""
 
     name: str
-    table: dict[int, int]
+    table: dict[int, str]
     holes: frozenset[int]
 
-    def view(self, text: str) -> str:
-        """`text` as the bytes it was made from, one character U+0000–U+00FF for each; same length, same offsets."""
-        return text.translate(_View(self.table))
+    def view(self, text: str) -> View:
+        return View(text.translate(_Outside(self.table)), range(len(text) + 1))
+
+    def drops(self, byte: int, following: int | None) -> bool:  # noqa: ARG002 - each byte stands alone
+        return byte in self.holes or byte == SOFT_HYPHEN
 
 
-class _View(dict[int, int]):
-    def __missing__(self, code_point: int) -> int:
+class _Outside(dict[int, str]):
+    def __missing__(self, code_point: int) -> int | str:
         return code_point if code_point < 0x80 else OUTSIDE
 
 
 @dataclass(frozen=True)
-class Misreading:
-    """UTF-8 that was read as a code page.
+class DoubleByte:
+    """An East Asian encoding of one and two bytes; a byte that begins no character is dropped alone."""
 
-    `missing` are the bytes that may have been dropped without a trace; `mark` stands where a byte was replaced.
-    """
+    name: str
 
-    page: CodePage
-    missing: frozenset[int] = frozenset()
-    mark: str | None = None
+    def view(self, text: str) -> View:
+        encoded = [_encoded(self.name, character) for character in text]
+        at = [offset for offset, bytes_ in enumerate(encoded) for _ in bytes_]
+        return View("".join(encoded), [*at, len(text)])
 
-    @property
-    def name(self) -> str:
-        if self.mark:
-            return f"{self.page.name}_replaced"
-        return f"{self.page.name}_dropped" if self.missing else self.page.name
+    def drops(self, byte: int, following: int | None) -> bool:
+        return _drops(self.name, byte, following)
+
+
+@lru_cache(maxsize=65536)
+def _encoded(name: str, character: str) -> str:
+    if character == MARK:
+        return MARK
+    try:
+        return character.encode(name).decode("latin-1")
+    except UnicodeEncodeError:
+        return OUTSIDE
 
 
 @cache
-def code_page(name: str) -> CodePage:
-    """The table of a code page; where it has a hole, the control character of the same number, as browsers read it."""
+def _drops(name: str, byte: int, following: int | None) -> bool:
+    tail = b"" if following is None else bytes([following])
+    return not any(_decodes(name, read) for read in {bytes([byte]), bytes([byte]) + tail})
+
+
+def _decodes(name: str, data: bytes) -> bool:
+    try:
+        return len(data.decode(name)) == 1
+    except UnicodeDecodeError:
+        return False
+
+
+@cache
+def encoding(name: str) -> SingleByte | DoubleByte:
+    """The tables of an encoding.
+
+    Where a code page has a hole, the control character of the same number stands for the byte, as browsers read it.
+    Latin-1 has none, but its control characters U+0080–U+009F are often stripped.
+    """
+    if name in DOUBLE_BYTE:
+        return DoubleByte(name)
     characters = {byte: bytes([byte]).decode(name, errors="ignore") for byte in range(0x80, 0x100)}
-    table = {ord(character) if character else byte: byte for byte, character in characters.items()}
-    table[MARK] = MARK
-    return CodePage(name, table, frozenset(byte for byte, character in characters.items() if not character))
+    table = {ord(character or chr(byte)): chr(byte) for byte, character in characters.items()}
+    holes = frozenset(byte for byte, character in characters.items() if "\u0080" <= (character or "\u0080") < "\u00a0")
+    return SingleByte(name, table | {ord(MARK): MARK}, holes)
 
 
-def characters_for(bytes_: Container[int]) -> str:
-    """All characters that some code page gives to one of the bytes, escaped for a regular expression's class."""
-    tables = (code_page(name).table for name in CODE_PAGES)
-    return "".join(
-        sorted({re.escape(chr(point)) for table in tables for point, byte in table.items() if byte in bytes_})
-    )
+def pattern(names: Iterable[str], first: Iterable[int], second: Container[int] = range(0x100)) -> str:
+    """All characters to which some encoding gives such a first byte and, if it has one, such a second byte.
+
+    They are escaped for a regular expression's class.
+    """
+    found = {
+        character
+        for name in names
+        for byte in first
+        for character, bytes_ in _row(encoding(name), byte)
+        if all(byte in second for byte in bytes_[1:])
+    }
+    return "".join(sorted(map(re.escape, found)))
+
+
+def _row(of: SingleByte | DoubleByte, first: int) -> list[tuple[str, bytes]]:
+    """The characters whose first byte is `first`, with their bytes."""
+    if isinstance(of, SingleByte):
+        return [(chr(point), bytes([first])) for point, byte in of.table.items() if byte == chr(first)]
+    row = [bytes([first]), *(bytes([first, second]) for second in range(0x40, 0xFF))]
+    characters = b"\n".join(row).decode(of.name, errors="ignore").split("\n")
+    return [(c, bytes_) for c, bytes_ in zip(characters, row, strict=True) if len(c) == 1 and c >= "\u0080"]

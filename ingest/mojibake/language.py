@@ -42,6 +42,10 @@ class Scorer(Protocol):
         """The state at the beginning of a line."""
         ...
 
+    def prior(self, symbol: str) -> float:
+        """The log-score of `symbol` wherever it stands."""
+        ...
+
     def score(self, state: State, symbol: str) -> tuple[float, State]:
         """The log-score of `symbol` after `state`, and the state behind it."""
         ...
@@ -78,6 +82,11 @@ class LanguageModel:
         if len(self._states) > MOST_STATES:
             self._states = {}
         return self.score(self._state((), (NEW_WORD,)), NEWLINE)[1]
+
+    def prior(self, symbol: str) -> float:
+        number = self._number.get(symbol, 0)
+        node = self.ngrams.child(0, 0, number)
+        return STEP * (UNKNOWN if node < 0 else self.ngrams.value(1, node))
 
     def score(self, state: State, symbol: str) -> tuple[float, State]:
         known = state.next.get(symbol)

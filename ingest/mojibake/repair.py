@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
-from ingest.mojibake.decode import Choice, decode
-from ingest.mojibake.detect import Stretch, find_stretches, suspicious
-from ingest.mojibake.language import default_model
-from ingest.mojibake.lattice import Certain, Slot
+from ingest.mojibake.detect import suspicious
+from ingest.mojibake.lattice import Certain, Choice, Slot
+from ingest.mojibake.stretches import Stretch, find_stretches
 from kb.records import Repair
 
 __all__ = ["Restored", "Step", "replay", "restore"]
@@ -53,12 +53,21 @@ def restore(text: str) -> Restored:
     stretches = list(find_stretches(text)) if suspicious(text) else []
     if not stretches:
         return Restored(text)
-    pieces = list(_pieces(text, stretches))
-    inferred = any(isinstance(piece, Slot) for piece in pieces)
-    decided = list(decode(pieces, default_model())) if inferred else [p for p in pieces if isinstance(p, Certain)]
+    decided = _decided(list(_pieces(text, stretches)))
     steps = tuple(_steps(stretches, decided))
     kinds = tuple(dict.fromkeys(step.kind for step in steps))
     return Restored(replay(text, steps), kinds, tuple(_repairs(text, decided)), steps)
+
+
+def _decided(pieces: list[Certain | Slot]) -> list[Certain | Choice]:
+    """The pieces with every slot decided; the language model is loaded when there is one."""
+    certain = [piece for piece in pieces if isinstance(piece, Certain)]
+    if len(certain) == len(pieces):
+        return list(certain)
+    from ingest.mojibake.decode import decode
+    from ingest.mojibake.language import default_model
+
+    return list(decode(pieces, default_model()))
 
 
 def _pieces(text: str, stretches: Iterable[Stretch]) -> Iterator[Certain | Slot]:
@@ -75,14 +84,13 @@ def _pieces(text: str, stretches: Iterable[Stretch]) -> Iterator[Certain | Slot]
 
 def _steps(stretches: Iterable[Stretch], decided: Iterable[Certain | Choice]) -> Iterator[Step]:
     rest = iter(decided)
+    at = 0
     for stretch in stretches:
-        within = []
-        for piece in rest:
-            if piece.start >= stretch.start:
-                within.append(piece.text)
-            if piece.end == stretch.end:
-                break
-        yield Step(stretch.start, stretch.end, "".join(within), stretch.kind)
+        if at < stretch.start:
+            next(rest)
+        after = "".join(piece.text for piece in islice(rest, len(stretch.pieces)))
+        yield Step(stretch.start, stretch.end, after, stretch.kind)
+        at = stretch.end
 
 
 def _repairs(text: str, decided: Iterable[Certain | Choice]) -> Iterator[Repair]:
