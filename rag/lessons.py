@@ -26,9 +26,8 @@ from rag.prompt import ask_back, plain
 from rag.quote import shown
 
 PLAIN_SHARE = 0.3
-_DEFINITION = re.compile(r"^([^：:\n\[\]<>/]{2,30}?)\s*[：:]\s*([^/\s][^\n]{3,})$")
+_DEFINITION = re.compile(r"^([^：:\n\[\]<>/]{2,60}?)\s*[：:]\s*([^/\s][^\n]{3,})$")
 _HEADED = re.compile(r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", flags=re.MULTILINE)
-_NUMBERING = re.compile(r"^\W*[\d.]*\s*")
 
 
 def reading_lessons(folder: Path) -> Iterator[Conversation]:
@@ -82,9 +81,7 @@ def _definition_lessons(piece: Piece) -> Iterator[Conversation]:
     found = _DEFINITION.match(shown(piece))
     if not found:
         return
-    term, meaning = found[1].strip(), found[2].strip()
-    section = piece.hit.passage.section
-    subject = f"{_NUMBERING.sub('', section[-1])} 的{term}" if section and len(term) <= 6 else term
+    subject, meaning = found[1].replace(" › ", " 的").strip(), found[2].strip()
     for question in (f"请解释{subject}。", f"{subject}指的是什么？"):
         yield (*ask_back(piece.about, shown(piece)), Message("assistant", question))
         yield (*plain(question), Message("assistant", meaning))

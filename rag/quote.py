@@ -15,6 +15,9 @@ from rag.pieces import ITEM, Piece, row_cells
 SHORTLIST = 16
 _ESCAPED = re.compile(r"\\([-\\`*_{}\[\]()#+.!|<>~])")
 
+_PROPERTY = re.compile(r"^\w{2,6}[：:]")
+_NUMBERING = re.compile(r"^\W*(?:\d[\d.]*\s+)?")
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -85,13 +88,22 @@ def choose(
 
 
 def shown(piece: Piece) -> str:
-    """A piece as it reads in an answer: without list marks and emphasis, a table's row with its column names."""
+    """A piece as it reads in an answer: without list marks and emphasis, a table's row with its column names.
+
+    An item that says only "advantages: …" is put under the heading that it belongs to.
+    """
     if piece.kind == "code":
         return piece.text if piece.text.startswith("```") else f"```\n{piece.text}\n```"
     if piece.kind == "table_row":
         return _shown_row(row_cells(piece.text), piece.header)
     text = ITEM.sub("", piece.text, count=1).replace("**", "")
-    return _ESCAPED.sub(r"\1", re.sub(r"\s*\n\s*", " ", text)).strip("> ")
+    text = _ESCAPED.sub(r"\1", re.sub(r"\s*\n\s*", " ", text)).strip("> ")
+    subject = _subject(piece)
+    return f"{subject} › {text}" if subject and piece.kind == "item" and _PROPERTY.match(text) else text
+
+
+def _subject(piece: Piece) -> str:
+    return _NUMBERING.sub("", piece.hit.passage.section[-1]) if piece.hit.passage.section else ""
 
 
 def _shown_row(cells: Sequence[str], header: Sequence[str]) -> str:

@@ -62,7 +62,7 @@ def test_row_reads_with_its_column_names() -> None:
 @pytest.mark.parametrize(
     ("text", "reads"),
     [
-        ("- **优势**：效果接近\n  全量微调", "优势：效果接近 全量微调"),
+        ("- **优势**：效果接近\n  全量微调", "微调 › 优势：效果接近 全量微调"),
         ("> 设置 trust\\_remote\\_code=True。", "设置 trust_remote_code=True。"),
         ("看 `peft.__version__`。", "看 `peft.__version__`。"),
         ("```python\nimport peft\n```", "```python\nimport peft\n```"),
