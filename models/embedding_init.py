@@ -8,39 +8,41 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import sparse  # type: ignore[import-untyped]
 
 from models.embedding_pairs import Ids, Pair
 
 _SMOOTHING = 0.75  # of the context distribution, Levy et al. 2015, section 3.1
 _RARITY = 1e-4  # SIF's a
+_WINDOW = 8
 
 
 def initial_table(
-    lines: Sequence[Ids], translations: Sequence[Pair], pieces: int, dimension: int, seed: int, window: int = 8
+    lines: Sequence[Ids], translations: Sequence[Pair], *, pieces: int, dimension: int, seed: int
 ) -> NDArray[np.float32]:
     """Vectors [pieces, dimension]; `translations` tie the two languages' pieces together."""
-    from sklearn.utils.extmath import randomized_svd
+    from sklearn.utils.extmath import randomized_svd  # type: ignore[import-untyped]
 
-    counts = _near(lines, pieces, window) + _across(translations, pieces)
+    counts = _near(lines, pieces) + _across(translations, pieces)
     left, strength, _ = randomized_svd(_ppmi(counts), n_components=dimension, n_iter=3, random_state=seed)
-    table = left * np.sqrt(strength)
+    table: NDArray[np.float32] = (left * np.sqrt(strength)).astype(np.float32)
     table /= np.linalg.norm(table, axis=1, keepdims=True) + 1e-9
-    return (table * rarity(lines, pieces)[:, None]).astype(np.float32)
+    return table * rarity(lines, pieces)[:, None]
 
 
 def rarity(lines: Sequence[Ids], pieces: int) -> NDArray[np.float32]:
     """SIF weight of every piece, in (0, 1]."""
     frequency = np.bincount(np.concatenate(lines), minlength=pieces)
-    return (_RARITY / (_RARITY + frequency / frequency.sum())).astype(np.float32)
+    weight: NDArray[np.float32] = (_RARITY / (_RARITY + frequency / frequency.sum())).astype(np.float32)
+    return weight
 
 
-def _near(lines: Sequence[Ids], pieces: int, window: int) -> sparse.csr_matrix:
-    """Counts [pieces, pieces] of neighbours within `window` pieces of one line, the nearer the more."""
+def _near(lines: Sequence[Ids], pieces: int) -> sparse.csr_matrix:
+    """Counts [pieces, pieces] of neighbours in one line, the nearer the more."""
     flat = np.concatenate(lines)
     line = np.repeat(np.arange(len(lines)), [len(ids) for ids in lines])
     counts = sparse.csr_matrix((pieces, pieces), dtype=np.float32)
-    for distance in range(1, window + 1):
+    for distance in range(1, _WINDOW + 1):
         same = line[:-distance] == line[distance:]
         first, second = flat[:-distance][same], flat[distance:][same]
         weight = np.full(len(first), 1 / distance, dtype=np.float32)

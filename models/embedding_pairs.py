@@ -5,7 +5,7 @@ pairs. Several pairs of a batch come from one document: its other passages are t
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -173,12 +173,15 @@ class PairCutter:
         return self.question(query), line[term:] if self.rng.random() < 0.5 else line
 
     def row(self, section: Section) -> Pair | None:
-        """A row's first cell with a column's name, and the row."""
+        """A row's first cell with a column's name, and the row: bare, or as an index sees it, columns named."""
         header, cells = section.rows[int(self.rng.integers(len(section.rows)))]
         column = int(self.rng.integers(1, len(cells)))
         query = np.concatenate([cells[0], header[column]] if self.rng.random() < 0.7 else [cells[0]])
         row = np.concatenate(cells if self.rng.random() < 0.6 else cells[1:])
-        return self.question(query), np.concatenate([*header, row]) if self.rng.random() < 0.3 else row
+        if self.rng.random() < 0.5:
+            named = [part for pair in zip(header, cells, strict=True) for part in pair]
+            row = np.concatenate([section.trail, section.heading, *named, *cells])
+        return self.question(query), row
 
     def stretch(self, ids: Ids, longest: int) -> Ids:
         """A random stretch of 4 to `longest` pieces."""

@@ -1,4 +1,4 @@
-"""What the embedding learns from: documents, translations and reading questions, each with hard negatives of its own."""
+"""What the embedding learns from: documents, translations and reading questions, each with hard negatives."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,13 @@ from models.corpus import CorpusDocument, is_held_out, read_corpus, read_rows
 from models.embedding_pairs import Ids, Pair, PairCutter, Section, encode, read_sections
 
 # How often a collection's documents are drawn, for their size: far from the subject or translated by machine, less.
-WEIGHTS = {"laws": 0.15, "dotnet-docs-zh": 0.4, "sql-docs-zh": 0.3, "llm-action": 3, "self-llm": 3, "hf-course": 3, "d2l-zh": 2, "transformers": 3, "ms-swift": 3, "prompt-guide": 3, "lmdeploy": 2, "colossalai": 2, "vllm-cn": 2}  # fmt: skip
+WEIGHTS = {
+    "laws": 0.15,
+    "sql-docs-zh": 0.3,
+    "dotnet-docs-zh": 0.4,
+    **dict.fromkeys(("d2l-zh", "lmdeploy", "colossalai", "vllm-cn"), 2),
+    **dict.fromkeys(("llm-action", "self-llm", "hf-course", "transformers", "ms-swift", "prompt-guide"), 3),
+}
 READING = ("cmrc2018_trial", "drcd_dev")
 READING_HELD_OUT = "drcd_test"  # kept whole for choosing fusion weights and for calibrating abstention
 
@@ -74,7 +80,9 @@ class Translations:
         while len(pairs) < count:
             document = self._documents[int(np.searchsorted(self._cumulative, rng.random()))]
             for place in rng.permutation(len(document.english))[: self._each]:
-                ours, other = (document.english, document.chinese) if rng.random() < 0.7 else (document.chinese, document.english)  # fmt: skip
+                ours, other = document.english, document.chinese
+                if rng.random() >= 0.7:
+                    ours, other = other, ours
                 query = ours[place] if rng.random() < 0.5 else self._cutter.stretch(ours[place], 30)
                 around = other[place : place + 1] if rng.random() < 0.6 else other[max(0, place - 1) : place + 2]
                 pairs.append((self._cutter.question(query), np.concatenate(around)[:200]))
@@ -123,7 +131,8 @@ def read_readings(folder: Path, names: Iterable[str], tokenizer: Tokenizer, held
                 for question, answer in asked[row["id"]]
             ]
             if questions:
-                readings.append(Reading(encode(tokenizer, row["title"]), [encode(tokenizer, s) for s in sentences], questions))  # fmt: skip
+                encoded = [encode(tokenizer, sentence) for sentence in sentences]
+                readings.append(Reading(encode(tokenizer, row["title"]), encoded, questions))
     return readings
 
 
