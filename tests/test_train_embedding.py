@@ -82,7 +82,7 @@ def pieces() -> Tokenizer:
 
 
 def written(pieces: Tokenizer, ids: Ids) -> str:
-    return "".join(pieces.id_to_token(int(piece)) for piece in ids)
+    return "".join(str(pieces.id_to_token(int(piece))) for piece in ids)
 
 
 def trainer(corpus: Path, reading: Path, run: Path) -> tuple[Tokenizer, ContrastiveTrainer]:
