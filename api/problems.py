@@ -66,6 +66,8 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     detail = error.detail
     if status is HTTPStatus.NOT_FOUND:
         detail = f"There is no {request.url.path} here; /docs lists the routes."
+    elif status is HTTPStatus.BAD_REQUEST:
+        detail = "The body can't be read. Send one JSON object in UTF-8."
     elif status is HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"{request.url.path} does not take {request.method}; /docs lists what it takes."
     return _reply(request, status, detail, headers=error.headers)

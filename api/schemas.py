@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from kb.records import Answer, Hit, Mode, Style
 
@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from rag.compare import Comparison
     from rag.retrieve import Found
 
-QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-QuestionId = str | int | None
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 1.0 is the integer 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
+QuestionText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"\S")]
+QuestionId = str | Annotated[int, Whole] | None
 
 
 class Wire(BaseModel):
@@ -23,11 +30,19 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
 
 
-class SearchRequest(Wire):
+class Asked(Wire):
+    """What a client sends: each field in its own JSON type, nothing converted."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class SearchRequest(Asked):
     """A question to find passages for."""
 
     question: QuestionText = Field(examples=["LLaMA 3 是哪一年发布的？"])
-    top_k: Annotated[int, Field(ge=1, le=100)] | None = Field(default=None, description="GUIDE_TOP_K unless given")
+    top_k: Annotated[int, Field(ge=1, le=100), Whole] | None = Field(
+        default=None, description="GUIDE_TOP_K unless given"
+    )
     id: QuestionId = Field(default=None, description="given back with the reply")
 
 
@@ -38,11 +53,11 @@ class AskRequest(SearchRequest):
     adapter: str | None = Field(default=None, description="a name, or none; the configured one unless given")
 
 
-class CompareRequest(Wire):
+class CompareRequest(Asked):
     """A question to answer plain and with retrieval, without and with the adapter."""
 
     question: QuestionText = Field(examples=["QLoRA 的适用场景是什么？"])
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    seed: Annotated[int, Field(ge=0, lt=2**63), Whole] = 0
     id: QuestionId = Field(default=None, description="given back with the reply")
 
 

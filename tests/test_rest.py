@@ -73,6 +73,12 @@ def test_search_replies_with_ranked_passages(client: TestClient, services: Servi
         assert text[passage["start"] : passage["end"]] == passage["text"]
 
 
+def test_a_whole_number_is_one_however_json_writes_it(client: TestClient) -> None:
+    body = b'{"question": "LoRA", "top_k": 1.0, "id": 7.0}'
+    reply = client.post("/v1/search", content=body, headers=JSON).json()
+    assert (len(reply["passages"]), reply["id"]) == (1, 7)
+
+
 def test_ask_replies_with_an_answer_whose_quotes_stand_in_the_documents(client: TestClient, services: Services) -> None:
     reply = client.post("/v1/ask", json={"question": QUESTION}).json()
     assert set(reply) == {
@@ -113,10 +119,11 @@ def test_compare_replies_with_four_variants(client: TestClient) -> None:
         ({"question": "  \n"}, "question"),
         ({"question": 3}, "question"),
         ({"question": "a", "frobnicate": 1}, "frobnicate"),
+        ({"question": "a", "id": False}, "id"),
         ({"question": "问" * 100_000}, "GUIDE_MAX_QUESTION_CHARS"),
         ([], "body"),
     ],
-    ids=["nothing", "empty", "blank", "number", "unknown field", "100,000 characters", "list"],
+    ids=["nothing", "empty", "blank", "number", "unknown field", "wrong type", "100,000 characters", "list"],
 )
 def test_a_request_that_is_not_valid_is_a_problem(client: TestClient, route: str, body: object, reason: str) -> None:
     details = problem(client.post(route, json=body), 422)

@@ -11,7 +11,12 @@ from api.schemas import AskReply, AskRequest, CompareReply, CompareRequest, Sear
 router = APIRouter(
     prefix="/v1",
     tags=["questions"],
-    responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.SERVICE_UNAVAILABLE),
+    responses=documented(
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+    ),
 )
 
 
