@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.mojibake.frequent import EAST_ASIAN_ENCODINGS, ENOUGH_FREQUENT, frequent_share
 from kb.errors import InputError
 from kb.records import RawDocument
 from kb.settings import Settings
@@ -24,17 +25,6 @@ UNMARKED_WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 HIGH = re.compile(r"[^\x00-\x7f]")
 
-# What a double-byte encoding must show: characters without which hardly a sentence of its language is written.
-FREQUENT = {
-    "gb18030": "的一是不了在有人这中大来上个国到说们为子和你地出以时年得就那要下生会自着去之过家学对可里后小么心多天而"
-    "能好都然用方法行发成者分同文本数据使件务系统加载模型参训练类如果码请求",
-    "big5": "的一是不了在有人這中大來上個國到說們為子和你地出以時年得就那要下生會自著去之過家學對可裡後小麼心多天而"
-    "能好都然用方法行發成者分同文本數據使件務系統加載模型參訓練類如果碼請求",
-    "shift_jis": "のにはをたがでてとしれさあるいもなこうらかす",
-    "euc_jp": "のにはをたがでてとしれさあるいもなこうらかす",
-    "euc_kr": "이다는을의가에를고은한하지로도사기아인어있니들",
-}
-FREQUENT_SHARE = 0.08
 # In Western text a letter above ASCII stands in a word of ASCII letters or alone (à), a curly quote or dash anywhere.
 # ð, ý and þ are left out: where they are met the file is nearly always Turkish Windows-1254, not Icelandic.
 WESTERN = re.compile(
@@ -96,7 +86,7 @@ def decode(raw: RawDocument) -> Decoded:
     """
     if not raw.data:
         raise InputError(f"{raw.name}: the document is empty. Give a file that holds text.")
-    decoded = _marked(raw) or _utf8(raw.data) or _wide(raw.data) or _by_evidence(raw)
+    decoded = _marked(raw) or _read_as(raw.data, "utf-8") or _wide(raw.data) or _by_evidence(raw)
     controls = len(CONTROLS.findall(decoded.text))
     if "\x00" in decoded.text or controls * 100 > len(decoded.text):
         raise _binary(raw)
@@ -118,34 +108,21 @@ def _marked(raw: RawDocument) -> Decoded | None:
     return None
 
 
-def _utf8(data: bytes) -> Decoded | None:
-    try:
-        return Decoded(data.decode("utf-8"), "utf-8")
-    except UnicodeDecodeError:
-        return None
-
-
 def _wide(data: bytes) -> Decoded | None:
     """UTF-16 or UTF-32 without a mark: text in them has many zero bytes, and always at the same places."""
     if data.count(0) * 10 < len(data):
         return None
-    for encoding in UNMARKED_WIDE:
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\x00" not in text and not CONTROLS.search(text):
-            return Decoded(text, encoding)
-    return None
+    readings = (_read_as(data, encoding) for encoding in UNMARKED_WIDE)
+    return next((found for found in readings if found and not CONTROLS.search(found.text)), None)
 
 
 def _by_evidence(raw: RawDocument) -> Decoded:
     if b"\x00" in raw.data:
         raise _binary(raw)
-    shares = {encoding: _frequent_share(raw.data, encoding) for encoding in FREQUENT}
-    best = max(shares, key=lambda encoding: shares[encoding])
-    if shares[best] >= FREQUENT_SHARE:
-        return Decoded(raw.data.decode(best), best)
+    readings = [decoded for encoding in EAST_ASIAN_ENCODINGS if (decoded := _read_as(raw.data, encoding))]
+    best = max(readings, key=_frequency, default=None)
+    if best and _frequency(best) >= ENOUGH_FREQUENT:
+        return best
     _refuse_broken_utf8(raw)
     decoded = _western(raw.data) or _coherent(raw.data)
     if decoded is None:
@@ -153,14 +130,15 @@ def _by_evidence(raw: RawDocument) -> Decoded:
     return decoded
 
 
-def _frequent_share(data: bytes, encoding: str) -> float:
-    """Of the characters above ASCII, the share that is frequent in the encoding's language; 0 where it can't decode."""
+def _frequency(decoded: Decoded) -> float:
+    return frequent_share(decoded.text, decoded.encoding)
+
+
+def _read_as(data: bytes, encoding: str) -> Decoded | None:
     try:
-        high = HIGH.findall(data.decode(encoding))
+        return Decoded(data.decode(encoding), encoding)
     except UnicodeDecodeError:
-        return 0.0
-    frequent = frozenset(FREQUENT[encoding])
-    return sum(c in frequent for c in high) / len(high) if high else 0.0
+        return None
 
 
 def _refuse_broken_utf8(raw: RawDocument) -> None:
@@ -180,12 +158,10 @@ def _refuse_broken_utf8(raw: RawDocument) -> None:
 
 
 def _western(data: bytes) -> Decoded | None:
-    try:
-        text = data.decode("cp1252")
-    except UnicodeDecodeError:
+    decoded = _read_as(data, "cp1252")
+    if decoded is None or len(WESTERN.findall(decoded.text)) < WESTERN_SHARE * len(HIGH.findall(decoded.text)):
         return None
-    at_home = len(WESTERN.findall(text))
-    return Decoded(text, "cp1252") if at_home >= WESTERN_SHARE * len(HIGH.findall(text)) else None
+    return decoded
 
 
 def _coherent(data: bytes) -> Decoded | None:

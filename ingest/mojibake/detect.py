@@ -7,30 +7,54 @@ are left to ftfy, whose rules know which pairs of letters are words somewhere.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.mojibake.kinds import DOUBLE_BYTE, MARK, SINGLE_BYTE, SOFT_HYPHEN, Encoding, SingleByte, encoding, pattern
+from ingest.mojibake.kinds import (
+    DOUBLE_BYTE,
+    FOREIGN,
+    LOSSLESS_ONLY,
+    MARK,
+    OUTSIDE,
+    SINGLE_BYTE,
+    SOFT_HYPHEN,
+    Encoding,
+    SingleByte,
+    encoding,
+    pattern,
+)
 from ingest.mojibake.lattice import LENGTHS, SEQUENCE, Misreading, complete
 
-__all__ = ["find_misreadings", "suspicious"]
+__all__ = ["find_misreadings", "suspect_lines"]
 
 CONTINUATIONS = range(0x80, 0xC0)
-# A lead byte and a continuation byte side by side, in some code page; what E3–EF and a continuation byte are in an
-# encoding of two bytes, beside what begins with another continuation byte.
-PAIRS = (
-    (pattern(SINGLE_BYTE, range(0xC2, 0xF5)), pattern(SINGLE_BYTE, CONTINUATIONS)),
-    *((pattern((name,), range(0xE3, 0xF0), CONTINUATIONS), pattern((name,), CONTINUATIONS)) for name in DOUBLE_BYTE),
+
+
+def _pairs(name: str, second: str) -> str:
+    """What E3–EF and a continuation byte are in an encoding of two bytes, beside what may come next."""
+    return f"[{pattern((name,), range(0xE3, 0xF0), CONTINUATIONS)}][{second}]"
+
+
+# The fast signs, nearly never found in clean text: a lead byte and a continuation byte side by side in some code page;
+# the beginning of a character beside what another continuation byte begins.
+LETTERS = f"[{pattern(SINGLE_BYTE, range(0xC2, 0xF5))}][{pattern(SINGLE_BYTE, CONTINUATIONS)}]"
+CHARACTERS = "|".join(
+    (
+        _pairs("gbk", pattern(("gbk",), CONTINUATIONS)),
+        _pairs("cp932", "\uff61-\uff9f"),
+        _pairs("cp949", "\uac00-\ud7a3"),
+    )
 )
-SUSPICIOUS = re.compile("|".join(f"[{first}][{second}]" for first, second in PAIRS))
-RUN = re.compile("[^\ufffe\n]+")
+SUSPICIOUS = re.compile(f"(?P<letters>{LETTERS})|(?:{CHARACTERS})")
+SPARSEST = 10  # characters above ASCII to each fast sign, in a line that was misread in an encoding of two bytes
+RUN = re.compile(f"[^{OUTSIDE}\n]+")
 # U+2E80–U+9FFF, Hangul syllables, compatibility ideographs and full-width forms, as UTF-8.
 EAST_ASIAN = re.compile(
     "(?:\xe2[\xba-\xbf]|[\xe3-\xe9\xeb\xec][\x80-\xbf]|\xea[\xb0-\xbf]|\xed[\x80-\x9e]|\xef[\xa4-\xab\xbc-\xbf])"
     "[\x80-\xbf]"
 )
 CONTINUATION = re.compile("[\x80-\xbf]")
-HIGH = re.compile("[\x80-\xff]")
+HIGH = re.compile(f"[\x80-\xff{FOREIGN}]")
 MARKS = (MARK, "?")
 MOST_STRAYS = 0.1  # for each whole East Asian character
 MOST_BROKEN = 4
@@ -48,8 +72,11 @@ class Evidence:
     broken: int
     strays: int
 
-    @property
-    def convincing(self) -> bool:
+    def convincing(self, misread_in: Encoding) -> bool:
+        if misread_in.name in LOSSLESS_ONLY:
+            return self.whole > 1 and self.strays == self.broken == 0
+        if not isinstance(misread_in, SingleByte):
+            return self.whole > 1 and self.strays <= MOST_STRAYS * self.whole and self.broken <= self.whole
         few_strays = self.strays <= MOST_STRAYS * self.whole
         return self.whole > 0 and few_strays and self.broken <= MOST_BROKEN * self.whole + 2
 
@@ -64,9 +91,17 @@ class Run:
     evidence: Evidence
 
 
-def suspicious(text: str) -> bool:
-    """Whether anything in `text` could be a misreading at all; fast, and nearly always false for clean text."""
-    return not text.isascii() and SUSPICIOUS.search(text) is not None
+def suspect_lines(text: str) -> Iterator[str]:
+    """The lines that may be misread at all."""
+    end = 0
+    for sign in SUSPICIOUS.finditer(text):
+        if sign.start() < end:
+            continue
+        start, end = text.rfind("\n", 0, sign.start()) + 1, text.find("\n", sign.end())
+        end = len(text) if end < 0 else end
+        line = text[start:end]
+        if sign["letters"] or len(SUSPICIOUS.findall(line)) * SPARSEST > sum(not c.isascii() for c in line):
+            yield line
 
 
 def find_misreadings(text: str) -> list[tuple[int, int, Misreading]]:
@@ -77,10 +112,10 @@ def find_misreadings(text: str) -> list[tuple[int, int, Misreading]]:
         if best is None:
             break
         runs = _runs(text, *best)
-        good = [run for run in runs if run.evidence.convincing]
+        good = [run for run in runs if run.evidence.convincing(best[0])]
         misreading = _losses(*best, [run.bytes for run in good])
         everywhere = sum(run.evidence.whole for run in good) >= ENOUGH and len(good) * 2 > len(runs)
-        taken = [run for run in runs if run.evidence.convincing or (everywhere and not run.evidence.strays)]
+        taken = [run for run in runs if run.evidence.convincing(best[0]) or (everywhere and not run.evidence.strays)]
         found += [(run.start, run.end, misreading) for run in taken]
         text = _without(text, taken)
     return sorted(found, key=lambda stretch: stretch[0])
@@ -101,7 +136,7 @@ def _best_reading(text: str) -> tuple[Encoding, str] | None:
     Among equals, such as Windows-1252 and -1254, the one whose holes are the bytes that are not met; then the
     commonest.
     """
-    suspects = "\n".join(line for line in text.split("\n") if SUSPICIOUS.search(line))
+    suspects = "\n".join(suspect_lines(text))
     views = {name: encoding(name).view(suspects).bytes for name in (*SINGLE_BYTE, *DOUBLE_BYTE)}
     promising = {name: len(EAST_ASIAN.findall(view)) for name, view in views.items()}
     ranked: list[tuple[int, float, tuple[Encoding, str]]] = []
@@ -109,7 +144,8 @@ def _best_reading(text: str) -> tuple[Encoding, str] | None:
         if count < max(1, max(promising.values()) / 2):
             continue
         for mark in MARKS:
-            good = [(run, found) for run in RUN.findall(views[name]) if (found := _evidence(run, mark)).convincing]
+            read = [(run, _evidence(run, mark)) for run in RUN.findall(views[name])]
+            good = [(run, found) for run, found in read if found.convincing(encoding(name))]
             whole = sum(found.whole for _, found in good)
             surprise = _surprise(encoding(name), "".join(run for run, _ in good)) + RARER * place
             ranked.append((whole, -surprise, (encoding(name), mark)))

@@ -6,7 +6,20 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Protocol
 
-__all__ = ["DOUBLE_BYTE", "MARK", "SINGLE_BYTE", "SOFT_HYPHEN", "DoubleByte", "Encoding", "View", "encoding", "pattern"]
+__all__ = [
+    "DOUBLE_BYTE",
+    "FOREIGN",
+    "LOSSLESS_ONLY",
+    "MARK",
+    "OUTSIDE",
+    "SINGLE_BYTE",
+    "SOFT_HYPHEN",
+    "DoubleByte",
+    "Encoding",
+    "View",
+    "encoding",
+    "pattern",
+]
 
 # By how often each is met.
 SINGLE_BYTE = (
@@ -26,14 +39,19 @@ SINGLE_BYTE = (
     "cp850",
 )
 DOUBLE_BYTE = ("gbk", "cp932", "cp949")
+# In the last two, lead bytes are lost as well, so only what came through whole can be told from other text.
+LOSSLESS_ONLY = frozenset(("cp932", "cp949"))
 SOFT_HYPHEN = 0xAD  # printed as nothing, and often dropped with what can't be printed
 MARK = "\ufffd"  # stands in a view for one byte that was replaced
-OUTSIDE = "\ufffe"  # stands in a view for a character that the encoding does not have
+# A character that the encoding does not have speaks against it, unless it has nothing to do with code pages.
+FOREIGN = "\ufffe"
+OUTSIDE = "\uffff"
+EAST = 0x2E80  # from here on: East Asian scripts, symbols, emoji
 
 
 @dataclass(frozen=True)
 class View:
-    """A text as the bytes it was made from, as characters U+0000–U+00FF, with `MARK` and `OUTSIDE` among them.
+    """A text as the bytes it was made from, as characters U+0000–U+00FF, with `MARK`, `FOREIGN` and `OUTSIDE` in it.
 
     `at[n]` is the offset in the text of the character that byte n belongs to; at the end stands the text's length.
     """
@@ -82,7 +100,7 @@ class SingleByte:
 
 class _Outside(dict[int, str]):
     def __missing__(self, code_point: int) -> int | str:
-        return code_point if code_point < 0x80 else OUTSIDE
+        return code_point if code_point < 0x80 else FOREIGN if code_point < EAST else OUTSIDE
 
 
 @dataclass(frozen=True)
@@ -107,7 +125,7 @@ def _encoded(name: str, character: str) -> str:
     try:
         return character.encode(name).decode("latin-1")
     except UnicodeEncodeError:
-        return OUTSIDE
+        return FOREIGN
 
 
 @cache

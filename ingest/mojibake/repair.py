@@ -1,27 +1,31 @@
 """From damaged text to restored text, with the steps that lead from one to the other."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, islice
 
-from ingest.mojibake.detect import suspicious
 from ingest.mojibake.lattice import Certain, Choice, Slot
-from ingest.mojibake.stretches import Stretch, find_stretches
+from ingest.mojibake.stretches import Stretch, find_stretches, suspicious
 from kb.records import Repair
 
 __all__ = ["Restored", "Step", "replay", "restore"]
 
 ALTERNATIVES = 3
+MOST_LAYERS = 5
 
 
 @dataclass(frozen=True)
 class Step:
-    """`damaged[start:end]` becomes `after`; `kind` is the damage that this undoes."""
+    """`text[start:end]` becomes `after`, where `text` is what the layers taken off before have left.
+
+    `kind` is the damage that this undoes; the outermost layer is 0.
+    """
 
     start: int
     end: int
     after: str
     kind: str
+    layer: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,24 +43,53 @@ class Restored:
     lost: int = 0
 
 
-def replay(damaged: str, steps: tuple[Step, ...]) -> str:
+def replay(damaged: str, steps: Iterable[Step]) -> str:
     """The restored text again, from the damaged text and the steps in order."""
-    pieces, at = [], 0
-    for step in steps:
-        pieces += [damaged[at : step.start], step.after]
-        at = step.end
-    return "".join([*pieces, damaged[at:]])
+    for _, layer in groupby(steps, key=lambda step: step.layer):
+        pieces, at = [], 0
+        for step in layer:
+            pieces += [damaged[at : step.start], step.after]
+            at = step.end
+        damaged = "".join([*pieces, damaged[at:]])
+    return damaged
 
 
 def restore(text: str) -> Restored:
-    """`text` with its mojibake undone; clean text comes back as it is, without the language model being loaded."""
-    stretches = list(find_stretches(text)) if suspicious(text) else []
-    if not stretches:
-        return Restored(text)
-    decided = _decided(list(_pieces(text, stretches)))
-    steps = tuple(_steps(stretches, decided))
+    """`text` with its mojibake undone; clean text comes back as it is, without the language model being loaded.
+
+    Layers are taken off until nothing more is found, so restoring a restored text changes nothing.
+    """
+    steps: list[Step] = []
+    repairs: list[Repair] = []
+    for layer in range(MOST_LAYERS):
+        stretches = list(find_stretches(text)) if suspicious(text) else []
+        if not stretches:
+            break
+        decided = _decided(list(_pieces(text, stretches)))
+        taken = [replace(step, layer=layer) for step in _steps(stretches, decided)]
+        repairs = [*_moved(repairs, taken), *_repairs(text, decided)]
+        text = replay(text, taken)
+        steps += taken
     kinds = tuple(dict.fromkeys(step.kind for step in steps))
-    return Restored(replay(text, steps), kinds, tuple(_repairs(text, decided)), steps)
+    repairs.sort(key=lambda repair: repair.start)
+    return Restored(text, kinds, tuple(repairs), tuple(steps), _lost(text))
+
+
+def _moved(repairs: Iterable[Repair], steps: Sequence[Step]) -> Iterator[Repair]:
+    """The repairs of earlier layers where they stand after the steps; those within a step are part of it now."""
+    for repair in repairs:
+        before = [step for step in steps if step.end <= repair.start]
+        if not any(step.start < repair.end and repair.start < step.end for step in steps):
+            shift = sum(len(step.after) - (step.end - step.start) for step in before)
+            yield replace(repair, start=repair.start + shift, end=repair.end + shift)
+
+
+def _lost(text: str) -> int:
+    """Characters that were replaced when bytes were read as UTF-8: nothing says what they were.
+
+    `锟斤拷` is two of them that were then read as GBK.
+    """
+    return text.count("\ufffd") + 2 * text.count("锟斤拷")
 
 
 def _decided(pieces: list[Certain | Slot]) -> list[Certain | Choice]:

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingest.mojibake.detect import find_misreadings, suspicious
+from ingest.mojibake.detect import find_misreadings, suspect_lines
 from ingest.mojibake.lattice import Certain, Slot, lattice
+from ingest.mojibake.swapped import SWAPPED, find_outer_layer, find_swapped
 
-__all__ = ["Stretch", "find_stretches"]
+__all__ = ["Stretch", "find_stretches", "suspicious"]
 
 LINE = re.compile("[^\n]+")
 
@@ -22,20 +23,33 @@ class Stretch:
     pieces: tuple[Certain | Slot, ...]
 
 
+def suspicious(text: str) -> bool:
+    """Whether anything in `text` could be a misreading at all; fast, and nearly always false for clean text."""
+    return not text.isascii() and (SWAPPED.search(text) is not None or any(suspect_lines(text)))
+
+
 def find_stretches(text: str) -> Iterator[Stretch]:
     """The stretches of `text`, in order, that a misreading explains; none for clean text."""
     at = 0
-    for start, end, misreading in find_misreadings(text):
-        yield from _other_scripts(text, at, start)
-        yield Stretch(start, end, misreading.kind, tuple(lattice(text, start, end, misreading)))
-        at = end
+    for stretch in _east_asian(text):
+        yield from _other_scripts(text, at, stretch.start)
+        yield stretch
+        at = stretch.end
     yield from _other_scripts(text, at, len(text))
+
+
+def _east_asian(text: str) -> list[Stretch]:
+    """What is misread East Asian text, by the first of three explanations that finds any."""
+    if read := find_swapped(text) or find_outer_layer(text):
+        return [Stretch(r.start, r.end, r.kind, (Certain(r.start, r.end, r.after),)) for r in read]
+    found = find_misreadings(text)
+    return [Stretch(start, end, how.kind, tuple(lattice(text, start, end, how))) for start, end, how in found]
 
 
 def _other_scripts(text: str, start: int, end: int) -> Iterator[Stretch]:
     """What ftfy finds in the lines of `text[start:end]`: scripts with short words, several layers."""
     for line in LINE.finditer(text, start, end):
-        if suspicious(line.group()):
+        if any(suspect_lines(line.group())):
             from ftfy import fix_encoding_and_explain
 
             fixed, plan = fix_encoding_and_explain(line.group())

@@ -1,0 +1,29 @@
+"""What text in an East Asian encoding must show: characters that hardly a sentence of its language does without."""
+
+import re
+
+__all__ = ["EAST_ASIAN_ENCODINGS", "ENOUGH_FREQUENT", "frequent_share"]
+
+JAPANESE = frozenset("のにはをたがでてとしれさあるいもなこうらかす")
+EAST_ASIAN_ENCODINGS = {
+    "gb18030": frozenset(
+        "的一是不了在有人这中大来上个国到说们为子和你地出以时年得就那要下生会自着去之过家学对可里后小么心多天而"
+        "能好都然用方法行发成者分同文本数据使件务系统加载模型参训练类如果码请求"
+    ),
+    "big5": frozenset(
+        "的一是不了在有人這中大來上個國到說們為子和你地出以時年得就那要下生會自著去之過家學對可裡後小麼心多天而"
+        "能好都然用方法行發成者分同文本數據使件務系統加載模型參訓練類如果碼請求"
+    ),
+    "shift_jis": JAPANESE,
+    "euc_jp": JAPANESE,
+    "euc_kr": frozenset("이다는을의가에를고은한하지로도사기아인어있니들"),
+}
+ENOUGH_FREQUENT = 0.08  # of the characters above ASCII; full technical documents have 0.125 and more
+HIGH = re.compile(r"[^\x00-\x7f]")
+
+
+def frequent_share(text: str, encoding: str) -> float:
+    """Of the characters above ASCII, the share that is frequent in the encoding's language."""
+    high = HIGH.findall(text)
+    frequent = EAST_ASIAN_ENCODINGS[encoding]
+    return sum(c in frequent for c in high) / len(high) if high else 0.0

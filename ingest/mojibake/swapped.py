@@ -1,0 +1,70 @@
+"""Whole layers that come off without loss: text in an East Asian encoding that was read as Latin-1 or Windows-1252,
+and misread text that was misread once more."""
+
+import re
+from dataclasses import dataclass
+
+from ingest.mojibake.detect import find_misreadings
+from ingest.mojibake.frequent import EAST_ASIAN_ENCODINGS, ENOUGH_FREQUENT, frequent_share
+from ingest.mojibake.kinds import FOREIGN, OUTSIDE, SINGLE_BYTE, encoding
+
+__all__ = ["SWAPPED", "Reread", "find_outer_layer", "find_swapped"]
+
+LAYERS = SINGLE_BYTE[:3]
+PAGES = ("latin-1", "cp1252")
+SWAPPED = re.compile("[\u0080-\u00ff]{4}")  # the fast sign: hardly a word of the West has so many in a row
+RUN = re.compile(f"[^{FOREIGN}{OUTSIDE}\n]*[\x80-\xff]{{2}}[^{FOREIGN}{OUTSIDE}\n]*")
+HIGH = re.compile(r"[\x80-\xff]")
+TWICE = re.compile("(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\x00-\x7f])+")
+MOST_UNREADABLE = 0.2  # of the bytes above ASCII, in a document
+
+
+@dataclass(frozen=True)
+class Reread:
+    """`text[start:end]` says `after` when its bytes are read in the right encoding."""
+
+    start: int
+    end: int
+    after: str
+    kind: str
+
+
+def find_swapped(text: str) -> list[Reread]:
+    """The stretches that are East Asian bytes, under the one encoding that explains most of them."""
+    if not SWAPPED.search(text):
+        return []
+    readings = (_reading(text, page, name) for page in PAGES for name in EAST_ASIAN_ENCODINGS)
+    return max(readings, key=lambda reading: reading[0])[1]
+
+
+def _reading(text: str, page: str, name: str) -> tuple[float, list[Reread]]:
+    """What the bytes say in the encoding, and the share of characters that are frequent in its language.
+
+    Nothing where the share is too small or too much of the text can't be read so.
+    """
+    view = encoding(page).view(text).bytes
+    read: list[Reread] = []
+    unreadable = 0
+    for run in RUN.finditer(view):
+        try:
+            after = run.group().encode("latin-1").decode(name)
+        except UnicodeError:
+            unreadable += len(HIGH.findall(run.group()))
+        else:
+            read.append(Reread(*run.span(), after, f"{name}_as_{page}"))
+    readable = sum(len(HIGH.findall(view, stretch.start, stretch.end)) for stretch in read)
+    share = frequent_share("\n".join(stretch.after for stretch in read), name)
+    if share < ENOUGH_FREQUENT or unreadable > MOST_UNREADABLE * readable:
+        return 0.0, []
+    return share, read
+
+
+def find_outer_layer(text: str) -> list[Reread]:
+    """The stretches that were misread once more after a misreading that can be found; one layer is taken off."""
+    for page in LAYERS:
+        view = encoding(page).view(text).bytes
+        runs = [run for run in RUN.finditer(view) if TWICE.fullmatch(run.group())]
+        read = [Reread(*run.span(), run.group().encode("latin-1").decode("utf-8", "replace"), page) for run in runs]
+        if find_misreadings("\n".join(run.after for run in read)):
+            return [run for run in read if run.after != text[run.start : run.end]]
+    return []
