@@ -62,7 +62,8 @@ class LexicalIndex:
         import bm25s
 
         bm25 = bm25s.BM25(k1=K1, b=B, method="lucene")
-        bm25.index([terms(passage.indexed) for passage in passages] or [[]], show_progress=False)
+        nothing = [["\0"]]  # bm25s divides by the mean length; no question has this term
+        bm25.index([terms(passage.indexed) for passage in passages] or nothing, show_progress=False)
         return cls(bm25, passages)
 
     def search(self, question: str, k: int) -> list[tuple[Passage, float]]:
