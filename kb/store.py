@@ -1,75 +1,52 @@
-"""The knowledge base on disk: documents and their passages with vectors, in Chroma.
+"""The knowledge base on disk: documents, their passages and vectors, for several threads and processes.
 
-Every version of a document is a *generation*. Its passages are written first, under ids of their own; then one upsert
-writes the document's row, which names the generation, together with the store's new version: that is the commit.
-Readers take only passages of generations that a document's row names, so they see the old version or the new one,
-whole. What a change leaves behind is noted beside the store before it begins, and swept by its writer or, if that
-died, by the next one.
+The truth is a SQLite file, changed in whole transactions. Chroma searches the vectors and is made anew from there when
+it is damaged, as it can be by the death of a process while it writes its graph. Every version of a document is a
+*generation*: its vectors go to Chroma first, under ids that nobody refers to yet; the transaction that stores the
+document is the commit; then the vectors of the old generation go. Generations that may be left over are noted before,
+so that the next writer can sweep after one that died.
 
-Chroma keeps vectors in the memory of each process and doesn't notice other writers, so a store that sees a version it
-did not write opens Chroma anew before it reads or writes.
+Chroma doesn't notice what other processes write, so a store that sees a version it did not write opens Chroma anew.
 """
 
-import threading
+import sqlite3
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.errors import NotFoundError, StoreError
+from kb import store_tables as tables
+from kb.errors import BusyError, NotFoundError, StoreError
 from kb.records import Document, Passage
 from kb.settings import Settings
-from kb.store_chroma import Chroma
-from kb.store_rows import DocumentInfo, info_row
-from kb.store_view import Handle, View, look
-from kb.store_writer import Unfinished, Writer
+from kb.store_database import Database
+from kb.store_index import SharedIndex
+from kb.store_lock import PATIENCE_SECONDS, only_writer
+from kb.store_tables import Change, DocumentInfo, State
+from kb.store_vectors import VectorIndex, VectorsError
 
 __all__ = ["Change", "DocumentInfo", "Store"]
 
-T = TypeVar("T")
-Vectors = NDArray[np.float32]
 ATTEMPTS = 10
 
-
-@dataclass(frozen=True)
-class Change:
-    """A document to store with its n passages and their vectors [n, d]; `pipeline` is the version of what made them.
-
-    `instead_of` is the id of another document that goes when this one comes: it was renamed.
-    """
-
-    document: Document
-    passages: Sequence[Passage]
-    vectors: Vectors
-    pipeline: str
-    instead_of: str | None = None
-
-    def check(self) -> None:
-        """Raises StoreError if there is not one vector of numbers for each passage."""
-        shape = self.vectors.shape
-        if len(shape) != 2 or shape[0] != len(self.passages) or not np.isfinite(self.vectors).all():
-            raise StoreError(f"{self.document.name}: vectors {shape} don't fit {len(self.passages)} passages.")
-
-    def row(self, generation: str) -> dict[str, Any]:
-        return info_row(self.document, len(self.passages), self.pipeline, generation)
+Vectors = NDArray[np.float32]
 
 
 class Store:
-    """Documents, passages and vectors in the folder `home`; for several threads and several processes."""
+    """Documents, passages and vectors in the folder `home`."""
 
     def __init__(self, home: Path) -> None:
-        self._folder = home / "chroma"
-        self._writer = Writer(home)
-        self._guard = threading.Lock()
-        self._own_versions: set[str] = set()
-        with self._writer.writing():  # two that make the collections at once would trip over each other
-            self._view = look(Handle(Chroma(self._folder)))
-            self._sweep(self._view)
+        self._home = home
+        self._database = Database(home / "guide.sqlite3")
+        self._index = SharedIndex(home / "chroma")
+        if self._unswept():
+            with suppress(BusyError), self._writing(patience=0):
+                pass  # a writer died, and is swept after; or it lives, and is left alone
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -88,20 +65,17 @@ class Store:
 
     def close(self) -> None:
         """Lets go of the files; the store can't be used afterwards."""
-        with self._guard:
-            self._view.handle.outdated = True
-            self._view.handle.close_if_idle()
+        self._index.close()
+        self._database.close()
 
     def version(self) -> str:
         """Changes with every committed change, also by other processes; empty when nothing was ever stored."""
-        with self._viewing() as view:
-            return str(view.state.get("version", ""))
+        return self._state().version
 
     @property
     def embedding(self) -> str | None:
         """The fingerprint of the embedding model that the vectors are from; None when there are none."""
-        with self._viewing() as view:
-            return view.state.get("embedding")
+        return self._state().embedding
 
     def require_embedding(self, fingerprint: str) -> None:
         """Makes sure that vectors of the model with this fingerprint can be searched for.
@@ -109,14 +83,12 @@ class Store:
         Raises:
             StoreError: those in the store are from another model.
         """
-        known = self.embedding
-        if known not in {None, fingerprint}:
-            raise _another_embedding(str(known), fingerprint)
+        self._state().check_embedding(fingerprint)
 
     def documents(self) -> list[DocumentInfo]:
         """All documents, by name."""
-        with self._viewing() as view:
-            return sorted(view.live.values(), key=lambda info: info.name)
+        with self._database.reading() as rows:
+            return tables.read_infos(rows)
 
     def document(self, name_or_id: str) -> Document:
         """One document with its restored text.
@@ -124,19 +96,44 @@ class Store:
         Raises:
             NotFoundError: there is none with this name or id.
         """
-        document, names = self._reading(lambda view: (view.document(name_or_id), view.names()))
-        if document is None:
-            raise NotFoundError(f"There is no document {name_or_id!r}. Documents: {names}.")
-        return document
+        with self._database.reading() as rows:
+            document = tables.read_document(rows, name_or_id)
+            names = [info.name for info in tables.read_infos(rows)] if document is None else []
+        if document:
+            return document
+        there = ", ".join(names) or "none yet; run `guide ingest`"
+        raise NotFoundError(f"There is no document {name_or_id!r}. Documents: {there}.")
 
     def passages(self) -> list[Passage]:
         """All passages, by document and place; where one stands inside another, the outer comes first."""
-        found = self._reading(lambda view: view.passages())
-        return sorted(found, key=lambda passage: (passage.source, passage.start, -passage.end))
+        with self._database.reading() as rows:
+            return tables.read_passages(rows)
 
     def nearest(self, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
-        """The `k` passages whose vectors are nearest to `vector` [d], with their cosine similarity, best first."""
-        return self._reading(lambda view: view.nearest(vector, k)) if k > 0 else []
+        """The `k` passages whose vectors are nearest to `vector` [d], with their cosine similarity, best first.
+
+        Raises:
+            StoreError: the vector has another length than those stored, or Chroma can't be mended.
+        """
+        found: list[tuple[Passage, float]] = []
+        mended = False
+        for _ in range(ATTEMPTS):
+            state = self._state()
+            if state.index is None or k < 1:
+                break
+            state.check_dimension(len(vector))
+            try:
+                found = self._nearest(state, vector, k)
+                if self._state().version != state.version:
+                    continue
+                if mended or len(found) >= min(k, sum(info.passages for info in self.documents())):
+                    break
+            except VectorsError:
+                if mended:
+                    raise
+            self._mend(state)
+            mended = True
+        return found
 
     def replace(
         self, document: Document, passages: Sequence[Passage], vectors: Vectors, pipeline: str, embedding: str
@@ -154,23 +151,20 @@ class Store:
             StoreError: vectors don't fit, or the store can't be written.
             BusyError: another process has been writing for too long.
         """
-        for change in changes:
-            change.check()
+        gone = {each.instead_of for each in changes if each.instead_of} | {each.document.id for each in changes}
         added = {uuid.uuid4().hex: change for change in changes}
-        with self._writing() as view:
-            if view.state.get("embedding") not in {None, embedding}:
-                raise _another_embedding(view.state["embedding"], embedding)
-            collection = view.collection or _new_collection()
-            gone = {change.instead_of for change in changes if change.instead_of}
-            outdated = view.generations({*gone, *(change.document.id for change in changes)})
-            with self._change(view, Unfinished([*added, *outdated], [collection], [*gone])):
-                view.chroma.put_passages(
-                    collection, {key: (each.passages, each.vectors) for key, each in added.items()}
-                )
-                view.chroma.put_contents({key: each.document for key, each in added.items()})
-                rows = {identity: {"generation": ""} for identity in gone}
-                rows |= {each.document.id: each.row(generation) for generation, each in added.items()}
-                self._commit(view, rows, embedding, collection)
+        with self._writing() as state:
+            state.check_embedding(embedding)
+            for change in changes:
+                change.check(state)
+            with self._change([*added, *self._generations(gone)]):
+                index = self._put(state, added)
+                with self._committing() as rows:
+                    tables.remove_documents(rows, gone)
+                    for generation, change in added.items():
+                        tables.write_document(rows, generation, change)
+                        tables.write_state(rows, dimension=change.vectors.shape[1])
+                    tables.write_state(rows, embedding=embedding, index=index)
 
     def delete(self, document_id: str) -> None:
         """Removes a document and its passages.
@@ -178,107 +172,133 @@ class Store:
         Raises:
             NotFoundError: there is none with this id.
         """
-        with self._writing() as view:
-            generations = view.generations({document_id})
-            if not generations or view.collection is None:
+        with self._writing():
+            generations = self._generations({document_id})
+            if not generations:
                 raise NotFoundError(f"There is no document with the id {document_id!r}.")
-            with self._change(view, Unfinished(generations, documents=[document_id])):
-                gone = {document_id: {"generation": ""}}
-                self._commit(view, gone, view.state["embedding"], view.collection)
+            with self._change(generations), self._committing() as rows:
+                tables.remove_documents(rows, [document_id])
 
     def reindex(self, embed: Callable[[Sequence[str]], Vectors], embedding: str) -> None:
         """Gives every passage a vector of another model, and only then searches with that one.
 
         `embed` turns n texts into vectors [n, d]; `embedding` is its fingerprint.
         """
-        with self._writing() as view:
-            if view.collection is None:
-                return
-            collection = _new_collection()
-            with self._change(view, Unfinished((), [view.collection, collection])):
-                for generation in view.live:
-                    passages = view.chroma.passages(view.collection, generation)
-                    vectors = embed([passage.indexed for _, passage in passages])
-                    view.chroma.put_passages(collection, {generation: ([passage for _, passage in passages], vectors)})
-                self._commit(view, {}, embedding, collection)
+        with self._writing() as state:
+            if state.index:
+                self._rebuild(embed, embedding)
 
-    def _reading(self, read: Callable[[View], T]) -> T:
-        """What `read` finds in the store, at one version: what a change under way removes is read again."""
-        for _ in range(ATTEMPTS):
-            with self._viewing() as view:
-                found = read(view)
-                if view.chroma.state().get("version") == view.state.get("version"):
+    def _nearest(self, state: State, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
+        found: list[tuple[Passage, float]] = []
+        with self._index.using(state) as index:
+            held = index.count()
+            for wanted in (k, 4 * k + 100, held):  # vectors that nobody refers to are there while a change is under way
+                scored = index.nearest(vector, min(wanted, held)) if held else []
+                with self._database.reading() as rows:
+                    passages = tables.read_passages_at(rows, [place for place, _ in scored])
+                pairs = zip(passages, scored, strict=True)
+                found = [(passage, score) for passage, (_, score) in pairs if passage is not None]
+                if len(found) >= k or wanted >= held:
                     break
-        return found
+        return found[:k]
+
+    def _state(self) -> State:
+        with self._database.reading() as rows:
+            return tables.read_state(rows)
+
+    def _unswept(self) -> bool:
+        with self._database.reading() as rows:
+            return bool(tables.read_loose(rows))
+
+    def _generations(self, documents: Collection[str]) -> list[str]:
+        with self._database.reading() as rows:
+            known = tables.read_generations(rows)
+        return [generation for identity, generation in known.items() if identity in documents]
 
     @contextmanager
-    def _viewing(self) -> Iterator[View]:
-        """The store as it is now, kept open as long as it is used."""
-        with self._guard:
-            self._refresh()
-            view = self._view
-            view.handle.users += 1
-        try:
-            yield view
-        finally:
-            with self._guard:
-                view.handle.users -= 1
-                view.handle.close_if_idle()
-
-    def _refresh(self) -> None:
-        """Follows the store to its newest version; opens Chroma anew if another process wrote that."""
-        version = self._view.chroma.state().get("version")
-        if version == self._view.state.get("version"):
-            return
-        handle = self._view.handle
-        if version not in self._own_versions:
-            handle.outdated = True
-            handle.close_if_idle()
-            handle = Handle(Chroma(self._folder))
-        self._view = look(handle)
+    def _writing(self, patience: float = PATIENCE_SECONDS) -> Iterator[State]:
+        """The state, with all other writers kept out and what a dead one left swept."""
+        with only_writer(self._home, patience):
+            self._index.follow(self._state())
+            if self._unswept():
+                self._sweep(verify=True)
+            yield self._state()
 
     @contextmanager
-    def _writing(self) -> Iterator[View]:
-        """The store as it is now, with all other writers kept out and what a dead one left swept."""
-        with self._writer.writing(), self._viewing() as view:
-            self._sweep(view)
-            yield view
+    def _committing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that gives the store another version."""
+        version = uuid.uuid4().hex
+        self._index.will_write(version)
+        with self._database.writing() as rows:
+            yield rows
+            tables.write_state(rows, version=version)
 
     @contextmanager
-    def _change(self, view: View, unfinished: Unfinished) -> Iterator[None]:
-        self._writer.note(unfinished)
+    def _change(self, generations: Sequence[str]) -> Iterator[None]:
+        """Notes the generations that a change adds or makes obsolete, and removes those that are so after it."""
+        with self._database.writing() as rows:
+            tables.write_loose(rows, generations)
         try:
             yield
         finally:
-            self._sweep(view)
+            self._sweep()
 
-    def _commit(self, view: View, rows: Mapping[str, Mapping[str, Any]], embedding: str, collection: str) -> None:
-        version = uuid.uuid4().hex
-        self._own_versions.add(version)
-        view.chroma.commit(rows, {"version": version, "embedding": embedding, "collection": collection})
+    def _sweep(self, *, verify: bool = False) -> None:
+        """Removes the vectors that nothing refers to; with `verify`, those left must be what the database has."""
+        state = self._state()
+        with self._database.reading() as rows:
+            live = set(tables.read_generations(rows).values())
+            obsolete = [generation for generation in tables.read_loose(rows) if generation not in live]
+        if state.index:
+            try:
+                with self._index.using(state) as index:
+                    index.forget(obsolete)
+                    whole = not verify or self._is_whole(index)
+            except VectorsError:
+                whole = False
+            if not whole:
+                self._rebuild()
+        with self._database.writing() as rows:
+            tables.clear_loose(rows)
+        self._index.remove_others(self._state().index)
 
-    def _sweep(self, view: View) -> None:
-        """Removes what the noted change left behind: all that the store, as it is now, doesn't refer to."""
-        unfinished = self._writer.noted()
-        if unfinished is None:
-            return
-        now = look(view.handle)
-        for collection in unfinished.collections:
-            if collection != now.collection:
-                view.chroma.drop(collection)
-        obsolete = [generation for generation in unfinished.generations if generation not in now.live]
-        view.chroma.forget(obsolete, now.collection)
-        there = {info.id for info in now.live.values()}
-        view.chroma.forget_documents([identity for identity in unfinished.documents if identity not in there])
-        self._writer.clear()
+    def _is_whole(self, index: VectorIndex) -> bool:
+        with self._database.reading() as rows:
+            generations = tables.read_generations(rows).values()
+            return all(index.holds(generation, tables.read_vectors(rows, generation)[1]) for generation in generations)
 
+    def _put(self, state: State, added: Mapping[str, Change]) -> str:
+        """Adds the vectors of generations; returns the name of the index that has them."""
+        for mended in (False, True):
+            name = state.index or uuid.uuid4().hex
+            try:
+                with self._index.using(replace(state, index=name)) as index:
+                    for generation, change in added.items():
+                        index.put(generation, change.passages, change.vectors)
+                break
+            except VectorsError:
+                if mended or state.index is None:
+                    raise
+                self._rebuild()
+                state = self._state()
+        return name
 
-def _new_collection() -> str:
-    return f"passages-{uuid.uuid4().hex}"
+    def _mend(self, state: State) -> None:
+        """Makes the vector index anew, unless somebody has done so since `state`."""
+        with self._writing() as now:
+            if now.index == state.index:
+                self._rebuild()
 
-
-def _another_embedding(known: str, given: str) -> StoreError:
-    return StoreError(
-        f"The knowledge base was indexed with another embedding model ({known}) than the one set ({given}). "
-        "Run `guide ingest` to index it anew, or set GUIDE_EMBEDDING_MODEL back."
-    )
+    def _rebuild(self, embed: Callable[[Sequence[str]], Vectors] | None = None, embedding: str | None = None) -> None:
+        """Puts a new vector index in place of the one there is; `embed` gives its passages other vectors."""
+        name = uuid.uuid4().hex
+        with self._index.creating(name) as index, self._committing() as rows:
+            for generation in tables.read_generations(rows).values():
+                passages, vectors = tables.read_vectors(rows, generation)
+                if embed and passages:
+                    vectors = embed([passage.indexed for passage in passages])
+                    tables.write_vectors(rows, generation, vectors)
+                    tables.write_state(rows, dimension=vectors.shape[1])
+                index.put(generation, passages, vectors)
+            tables.write_state(rows, index=name, **({"embedding": embedding} if embedding else {}))
+        self._index.remove_others(name)

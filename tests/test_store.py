@@ -2,7 +2,10 @@
 
 import multiprocessing
 import os
+import pkgutil
+import shutil
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,16 +14,18 @@ from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
 
+import chromadb
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from kb import store_tables
 from kb.errors import BusyError, ModelError, NotFoundError, StoreError
 from kb.records import Repair
 from kb.settings import Settings
 from kb.store import Change, Store
-from kb.store_chroma import Chroma
-from kb.store_writer import Writer
+from kb.store_database import Database
+from kb.store_lock import only_writer
 from tests.knowledge import DIMENSION, EMBEDDING, document, numbered, put, vector, vectors
 
 # Other processes are forked from one that has only imported what they need.
@@ -41,16 +46,22 @@ def in_another_process(work: Callable[..., None], *arguments: object) -> int:
     return int(process.exitcode if process.exitcode is not None else 1)
 
 
+def unswept(home: Path) -> bool:
+    """Whether the next writer finds something to sweep."""
+    with Database(home / "guide.sqlite3").reading() as rows:
+        return bool(store_tables.read_loose(rows))
+
+
 def put_numbered(home: Path, *editions: tuple[str, int]) -> None:
     store = Store(home)
     for name, edition in editions:
         put(store, name, numbered(name, edition))
 
 
-def put_and_die(home: Path, method: str) -> None:
-    """Stores a second edition of `a.md`, but dies when it is to call a method of `Chroma`."""
+def put_and_die(home: Path, owner: str, method: str) -> None:
+    """Stores a second edition of `a.md`, but dies when it is to call a method."""
     store = Store(home)
-    setattr(Chroma, method, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    setattr(pkgutil.resolve_name(owner), method, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
     put(store, "a.md", numbered("a", 2))
 
 
@@ -115,6 +126,9 @@ def test_nearest_gives_cosine_similarity_best_first(store: Store) -> None:
 def test_an_empty_store_finds_nothing(store: Store) -> None:
     assert (store.version(), store.embedding, store.documents(), store.passages()) == ("", None, [], [])
     assert store.nearest(vector("甲"), 3) == []
+    put(store, "a.md", numbered("a", 1))
+    assert store.nearest(vector("甲"), 0) == []
+    store.delete(document("a.md", "").id)
     with pytest.raises(NotFoundError, match="run `guide ingest`"):
         store.document("a.md")
 
@@ -172,10 +186,19 @@ def test_vectors_that_do_not_fit_are_refused_and_change_nothing(store: Store) ->
 def test_a_change_that_fails_midway_changes_nothing(store: Store, tmp_path: Path) -> None:
     put(store, "a.md", numbered("a", 1))
     passages = put(store, "b.md", numbered("b", 1))
-    with pytest.raises(StoreError, match="dimension"):
-        store.replace(document("a.md", "甲"), passages, np.ones((len(passages), 3), np.float32), "1", EMBEDDING)
+    nameless = replace(document("a.md", "甲"), title=None)  # type: ignore[arg-type]
+    with pytest.raises(StoreError, match=r"documents\.title"):
+        store.replace(nameless, passages, vectors(passages), "1", EMBEDDING)
     assert editions(store) == editions(Store(tmp_path)) == {"a.md": {"1"}, "b.md": {"1"}}
-    assert Writer(tmp_path).noted() is None
+    assert not unswept(tmp_path)
+
+
+def test_vectors_of_another_length_are_refused(store: Store) -> None:
+    passages = put(store, "a.md", numbered("a", 1))
+    with pytest.raises(StoreError, match="16 dimensions, not 3"):
+        store.replace(document("b.md", "乙"), passages, np.ones((len(passages), 3), np.float32), "1", EMBEDDING)
+    with pytest.raises(StoreError, match="16 dimensions, not 3"):
+        store.nearest(np.ones(3, np.float32), 1)
 
 
 def test_another_embedding_model_is_refused_until_all_is_indexed_anew(store: Store, tmp_path: Path) -> None:
@@ -250,27 +273,33 @@ def test_threads_read_whole_versions_while_others_write(store: Store) -> None:
 
 def test_a_writer_waits_for_another_and_then_says_who_keeps_it(tmp_path: Path) -> None:
     with (
-        Writer(tmp_path).writing(),
+        only_writer(tmp_path),
         pytest.raises(BusyError, match="another process is writing"),
-        Writer(tmp_path).writing(0.05),
+        only_writer(tmp_path, patience=0.05),
     ):
         pass
 
 
 @pytest.mark.parametrize(
-    ("method", "edition"),
-    [("put_passages", "1"), ("put_contents", "1"), ("commit", "1"), ("forget", "2"), ("forget_documents", "2")],
+    ("owner", "method", "edition"),
+    [
+        ("kb.store_vectors:VectorIndex", "put", "1"),
+        ("kb.store_tables", "remove_documents", "1"),
+        ("kb.store_tables", "write_document", "1"),
+        ("kb.store_vectors:VectorIndex", "forget", "2"),
+        ("kb.store_tables", "clear_loose", "2"),
+    ],
 )
 def test_a_writer_killed_at_any_step_leaves_the_old_version_or_the_new_one(
-    store: Store, tmp_path: Path, method: str, edition: str
+    store: Store, tmp_path: Path, owner: str, method: str, edition: str
 ) -> None:
     put(store, "a.md", numbered("a", 1))
     put(store, "b.md", numbered("b", 1))
-    assert in_another_process(put_and_die, tmp_path, method) == -signal.SIGKILL
-    assert Writer(tmp_path).noted() is not None
+    assert in_another_process(put_and_die, tmp_path, owner, method) == -signal.SIGKILL
+    assert unswept(tmp_path)
     assert editions(store) == {"a.md": {edition}, "b.md": {"1"}}
     after = Store(tmp_path)
-    assert Writer(tmp_path).noted() is None
+    assert not unswept(tmp_path)
     assert editions(after) == {"a.md": {edition}, "b.md": {"1"}}
     put(after, "a.md", numbered("a", 3))
     assert editions(store) == editions(after) == {"a.md": {"3"}, "b.md": {"1"}}
@@ -297,17 +326,47 @@ def test_a_folder_that_is_something_else_is_named(tmp_path: Path) -> None:
 
 
 def test_a_damaged_database_is_said_to_be_so(tmp_path: Path) -> None:
-    (tmp_path / "chroma").mkdir()
-    (tmp_path / "chroma" / "chroma.sqlite3").write_bytes(b"no database" * 100)
+    (tmp_path / "guide.sqlite3").write_bytes(b"no database" * 100)
     with pytest.raises(StoreError, match="move it away"):
         Store(tmp_path)
 
 
-def test_a_collection_with_another_distance_is_refused(tmp_path: Path) -> None:
-    import chromadb
-
-    client: Any = chromadb.PersistentClient(str(tmp_path / "chroma"))
-    client.create_collection("documents", embedding_function=None, configuration={"hnsw": {"space": "l2"}})
-    client.close()
-    with pytest.raises(StoreError, match="l2"):
+def test_a_database_of_another_format_is_refused(tmp_path: Path) -> None:
+    Store(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / "guide.sqlite3")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match="format 99"):
         Store(tmp_path)
+
+
+@pytest.mark.parametrize("harm", ["truncated", "foreign", "gone"])
+def test_a_damaged_vector_index_is_made_anew(store: Store, tmp_path: Path, harm: str) -> None:
+    put(store, "a.md", numbered("a", 1))
+    put(store, "b.md", numbered("b", 1))
+    store.close()
+    (folder,) = (tmp_path / "chroma").iterdir()
+    if harm == "truncated":
+        (folder / "chroma.sqlite3").write_bytes((folder / "chroma.sqlite3").read_bytes()[:5000])
+    else:
+        shutil.rmtree(folder)
+    if harm == "foreign":
+        client: Any = chromadb.PersistentClient(str(folder))
+        client.create_collection("passages", embedding_function=None, configuration={"hnsw": {"space": "l2"}})
+        client.close()
+    after = Store(tmp_path)
+    assert editions(after) == {"a.md": {"1"}, "b.md": {"1"}}
+    put(after, "b.md", numbered("b", 2))
+    assert editions(after) == editions(Store(tmp_path)) == {"a.md": {"1"}, "b.md": {"2"}}
+
+
+def test_vectors_lost_in_a_crash_are_made_anew(store: Store, tmp_path: Path) -> None:
+    put(store, "a.md", numbered("a", 1))
+    put(store, "b.md", numbered("b", 1))
+    assert in_another_process(put_and_die, tmp_path, "kb.store_tables", "write_document") == -signal.SIGKILL
+    store.close()
+    (folder,) = (tmp_path / "chroma").iterdir()
+    client: Any = chromadb.PersistentClient(str(folder))
+    client.get_collection("passages", embedding_function=None).delete(where={"source": "b.md"})
+    client.close()
+    assert editions(Store(tmp_path)) == {"a.md": {"1"}, "b.md": {"1"}}

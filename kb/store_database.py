@@ -1,0 +1,87 @@
+"""One SQLite file that is changed only in whole transactions."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kb.errors import StoreError
+
+FORMAT = 1
+SCHEMA = """
+CREATE TABLE state (key TEXT PRIMARY KEY, value NOT NULL);
+CREATE TABLE documents (
+    id TEXT PRIMARY KEY, generation TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL, sha256 TEXT NOT NULL,
+    encoding TEXT NOT NULL, chars INTEGER NOT NULL, passages INTEGER NOT NULL, damage TEXT NOT NULL,
+    repairs INTEGER NOT NULL, pipeline TEXT NOT NULL, content BLOB NOT NULL
+);
+CREATE TABLE passages (
+    generation TEXT NOT NULL, number INTEGER NOT NULL, record TEXT NOT NULL, vector BLOB NOT NULL,
+    PRIMARY KEY (generation, number)
+) WITHOUT ROWID;
+CREATE TABLE loose (generation TEXT NOT NULL);
+"""
+
+
+class Database:
+    """One SQLite file, for several threads and processes; a `with` block around it is one transaction."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._threads = threading.local()
+        self._open: list[sqlite3.Connection] = []
+        with self.writing() as rows:
+            (written,) = rows.execute("PRAGMA user_version").fetchone()
+            if written == 0:
+                for statement in SCHEMA.split(";"):
+                    rows.execute(statement)
+                rows.execute(f"PRAGMA user_version = {FORMAT}")
+            elif written != FORMAT:
+                raise StoreError(
+                    f"{file}: written by another version of guide (format {written}, not {FORMAT}). "
+                    "Move the folder away and run `guide ingest`, or set GUIDE_HOME."
+                )
+
+    def close(self) -> None:
+        for connection in self._open:
+            connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """One state of the database, whatever others write meanwhile."""
+        with self._transaction("BEGIN") as rows:
+            yield rows
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A change that takes place as a whole when the block ends, or not at all."""
+        with self._transaction("BEGIN IMMEDIATE") as rows:
+            yield rows
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        try:
+            rows = self._connection()
+            rows.execute(begin)
+            try:
+                yield rows
+            except BaseException:
+                rows.rollback()
+                raise
+            rows.commit()
+        except sqlite3.Error as problem:
+            raise StoreError(
+                f"{self._file}: the knowledge base can't be read or written ({problem}). "
+                "If the file is damaged, move it away and run `guide ingest` again."
+            ) from problem
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._threads, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(self._file, timeout=60, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            self._threads.connection = connection
+            self._open.append(connection)
+        return connection

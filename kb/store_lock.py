@@ -1,0 +1,27 @@
+"""One writer at a time, among threads and processes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from kb.errors import BusyError
+
+PATIENCE_SECONDS = 120
+
+
+@contextmanager
+def only_writer(home: Path, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """Waits for whoever writes to the knowledge base in `home`, then keeps other writers out.
+
+    Raises:
+        BusyError: another one has been writing for `patience` seconds.
+    """
+    try:
+        with FileLock(home / "writer.lock", timeout=patience):
+            yield
+    except Timeout as problem:
+        raise BusyError(
+            f"{home}: another process is writing to the knowledge base. Try again when it is done."
+        ) from problem

@@ -1,0 +1,199 @@
+"""What the store's tables hold: documents with their text, passages with their vectors, and the state of the whole."""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kb.errors import StoreError
+from kb.records import Document, Passage, Repair
+
+INFO = "id, name, title, sha256, encoding, chars, passages, damage, repairs, pipeline"
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class State:
+    """What holds for all documents: the vectors' `embedding` model and `dimension`, and the name of their `index`."""
+
+    version: str = ""
+    embedding: str | None = None
+    dimension: int | None = None
+    index: str | None = None
+
+    def check_dimension(self, dimension: int) -> None:
+        """Raises StoreError if vectors of this dimension can't be compared with those stored."""
+        if self.dimension not in {None, dimension}:
+            raise StoreError(
+                f"The knowledge base has vectors of {self.dimension} dimensions, not {dimension}: another embedding "
+                "model made them. Run `guide ingest` to index it anew, or set GUIDE_EMBEDDING_MODEL back."
+            )
+
+    def check_embedding(self, fingerprint: str) -> None:
+        """Raises StoreError if the vectors stored are from another embedding model."""
+        if self.embedding not in {None, fingerprint}:
+            raise StoreError(
+                f"The knowledge base was indexed with another embedding model ({self.embedding}) than the one set "
+                f"({fingerprint}). Run `guide ingest` to index it anew, or set GUIDE_EMBEDDING_MODEL back."
+            )
+
+
+@dataclass(frozen=True)
+class DocumentInfo:
+    """What is known of a document without reading its text; `pipeline` is the version of what made its passages."""
+
+    id: str
+    name: str
+    title: str
+    sha256: str
+    encoding: str
+    chars: int
+    passages: int
+    damage: tuple[str, ...]
+    repairs: int
+    pipeline: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A document to store with its n passages and their vectors [n, d]; `pipeline` is the version of what made them.
+
+    `instead_of` is the id of another document that goes when this one comes: it was renamed.
+    """
+
+    document: Document
+    passages: Sequence[Passage]
+    vectors: Vectors
+    pipeline: str
+    instead_of: str | None = None
+
+    def check(self, state: State) -> None:
+        """Raises StoreError unless there is a vector of numbers, comparable with those stored, for each passage."""
+        shape = self.vectors.shape
+        if len(shape) != 2 or shape[0] != len(self.passages) or not np.isfinite(self.vectors).all():
+            raise StoreError(f"{self.document.name}: vectors {shape} don't fit {len(self.passages)} passages.")
+        state.check_dimension(shape[1])
+
+
+def read_state(rows: sqlite3.Connection) -> State:
+    return State(**dict(rows.execute("SELECT key, value FROM state")))
+
+
+def write_state(rows: sqlite3.Connection, **changed: str | int) -> None:
+    rows.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", changed.items())
+
+
+def read_infos(rows: sqlite3.Connection) -> list[DocumentInfo]:
+    """All documents, by name."""
+    return [_info(row) for row in rows.execute(f"SELECT {INFO} FROM documents ORDER BY name")]  # noqa: S608
+
+
+def read_document(rows: sqlite3.Connection, name_or_id: str) -> Document | None:
+    found = rows.execute(
+        f"SELECT {INFO}, content FROM documents WHERE ? IN (id, name)",  # noqa: S608
+        [name_or_id],
+    ).fetchone()
+    if found is None:
+        return None
+    info = _info(found[:-1])
+    content = json.loads(zlib.decompress(found[-1]))
+    repairs = (Repair(**{**repair, "alternatives": tuple(repair["alternatives"])}) for repair in content["repairs"])
+    return Document(
+        info.id, info.name, info.title, content["text"], info.encoding, info.sha256, info.damage, tuple(repairs)
+    )
+
+
+def read_passages(rows: sqlite3.Connection) -> list[Passage]:
+    """All passages, by document and place."""
+    found = rows.execute("SELECT record FROM documents JOIN passages USING (generation) ORDER BY name, number")
+    return [_passage(record) for (record,) in found]
+
+
+def read_passages_at(rows: sqlite3.Connection, places: Iterable[tuple[str, int]]) -> list[Passage | None]:
+    """The passage at each generation and number; None where the generation is gone."""
+    query = "SELECT record FROM passages WHERE generation = ? AND number = ?"
+    found = (rows.execute(query, place).fetchone() for place in places)
+    return [_passage(row[0]) if row else None for row in found]
+
+
+def read_vectors(rows: sqlite3.Connection, generation: str) -> tuple[list[Passage], Vectors]:
+    """The passages of a generation and their vectors [n, d]."""
+    query = "SELECT record, vector FROM passages WHERE generation = ? ORDER BY number"
+    found = rows.execute(query, [generation]).fetchall()
+    vectors = np.array([np.frombuffer(vector, np.float32) for _, vector in found], np.float32)
+    return [_passage(record) for record, _ in found], vectors.reshape(len(found), -1 if found else 0)
+
+
+def write_vectors(rows: sqlite3.Connection, generation: str, vectors: Vectors) -> None:
+    """Other vectors [n, d] for the passages of a generation."""
+    changed = ((vector.tobytes(), generation, number) for number, vector in enumerate(vectors))
+    rows.executemany("UPDATE passages SET vector = ? WHERE generation = ? AND number = ?", changed)
+
+
+def read_generations(rows: sqlite3.Connection) -> dict[str, str]:
+    """The generation of each document, by its id."""
+    return dict(rows.execute("SELECT id, generation FROM documents"))
+
+
+def write_document(rows: sqlite3.Connection, generation: str, change: Change) -> None:
+    document = change.document
+    content = json.dumps({"text": document.text, "repairs": [asdict(repair) for repair in document.repairs]})
+    fields = {
+        "id": document.id,
+        "generation": generation,
+        "name": document.name,
+        "title": document.title,
+        "sha256": document.sha256,
+        "encoding": document.encoding,
+        "chars": len(document.text),
+        "passages": len(change.passages),
+        "damage": json.dumps(document.damage),
+        "repairs": len(document.repairs),
+        "pipeline": change.pipeline,
+        "content": zlib.compress(content.encode()),
+    }
+    marks = ", ".join(f":{name}" for name in fields)
+    rows.execute(f"INSERT INTO documents ({', '.join(fields)}) VALUES ({marks})", fields)  # noqa: S608
+    rows.executemany(
+        "INSERT INTO passages VALUES (?, ?, ?, ?)",
+        (
+            (generation, number, json.dumps(asdict(passage), ensure_ascii=False), vector.astype(np.float32).tobytes())
+            for number, (passage, vector) in enumerate(zip(change.passages, change.vectors, strict=True))
+        ),
+    )
+
+
+def remove_documents(rows: sqlite3.Connection, identities: Iterable[str]) -> None:
+    """Removes documents and their passages; ids that there are not are passed over."""
+    for identity in identities:
+        generations = rows.execute("SELECT generation FROM documents WHERE id = ?", [identity]).fetchall()
+        rows.executemany("DELETE FROM passages WHERE generation = ?", generations)
+        rows.execute("DELETE FROM documents WHERE id = ?", [identity])
+
+
+def read_loose(rows: sqlite3.Connection) -> list[str]:
+    """The generations that a change under way adds or makes obsolete."""
+    return [generation for (generation,) in rows.execute("SELECT generation FROM loose")]
+
+
+def write_loose(rows: sqlite3.Connection, generations: Iterable[str]) -> None:
+    rows.executemany("INSERT INTO loose VALUES (?)", ([generation] for generation in generations))
+
+
+def clear_loose(rows: sqlite3.Connection) -> None:
+    rows.execute("DELETE FROM loose")
+
+
+def _info(row: Sequence[object]) -> DocumentInfo:
+    fields = dict(zip(DocumentInfo.__dataclass_fields__, row, strict=True))
+    return DocumentInfo(**{**fields, "damage": tuple(json.loads(str(fields["damage"])))})  # type: ignore[arg-type]
+
+
+def _passage(record: str) -> Passage:
+    fields = json.loads(record)
+    return Passage(**{**fields, "section": tuple(fields["section"]), "header": tuple(fields["header"])})
