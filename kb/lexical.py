@@ -49,7 +49,7 @@ class LexicalIndex:
         while True:
             version = store.version()
             ready = folder / f"{version or 'empty'}-{FORMAT}"
-            with suppress(FileNotFoundError):
+            with suppress(OSError, ValueError):  # not there, just removed, or cut off
                 return cls.load(ready)
             index = cls.build(store.passages())
             if store.version() == version:
@@ -108,7 +108,8 @@ class LexicalIndex:
                 others = [
                     other for other in ready.parent.iterdir() if other != ready and not other.name.startswith(DRAFT)
                 ]
-                with suppress(OSError):  # another process may have been faster
+                shutil.rmtree(ready, ignore_errors=True)  # damaged, or it would have been loaded
+                with suppress(OSError):  # another process was faster
                     Path(draft).rename(ready)
                 for other in others:
                     shutil.rmtree(other, ignore_errors=True)

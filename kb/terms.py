@@ -59,7 +59,7 @@ def _identifier_terms(run: str) -> Iterator[str]:
         yield run.casefold()
     for piece in pieces:
         whole = piece.strip("-._")
-        if whole.casefold() in ENGLISH_STOP_WORDS:
+        if not whole or whole.casefold() in ENGLISH_STOP_WORDS:
             continue
         parts = [part for part in PART.findall(whole) if VERSION.fullmatch(whole) is None]
         yield _singular(whole.casefold())

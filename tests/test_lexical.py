@@ -1,0 +1,120 @@
+"""BM25 over the passages of the store, from disk when it is ready there."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from ingest.passages import split_passages
+from kb import lexical
+from kb.errors import StoreError
+from kb.lexical import LexicalIndex, terms
+from kb.records import Passage
+from kb.settings import SOURCES, Settings
+from kb.store import Store
+from tests.knowledge import document, put
+
+
+def passages_of(*texts: str) -> list[Passage]:
+    return [passage for number, text in enumerate(texts) for passage in split_passages(document(f"{number}.md", text))]
+
+
+@pytest.fixture(scope="module")
+def guide() -> LexicalIndex:
+    text = (SOURCES / "llm_guide.md").read_bytes().decode()
+    return LexicalIndex.build(split_passages(document("llm_guide.md", text)))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("BitFit 训练哪些参数？", "只训练bias参数"),
+        ("ollama 怎么运行 llama3", "ollama run llama3"),
+        ("AutoModelForVision2Seq", "图像到文本（如图像描述）模型"),
+        ("思维链的效果", "提高准确性"),
+        ("Which pipeline does speech recognition? automatic-speech-recognition", "语音识别"),
+    ],
+)
+def test_the_guide_answers_with_the_right_line(guide: LexicalIndex, question: str, found: str) -> None:
+    assert any(found in passage.text for passage, _ in guide.search(question, 3))
+
+
+def test_scores_are_those_of_bm25() -> None:
+    texts = ["苹果是红色的水果", "香蕉是黄色的水果，水果很甜", "汽车有四个轮子"]
+    counts = [terms(text) for text in texts]
+    mean = sum(map(len, counts)) / 3
+    # Lucene's BM25: idf = ln(1 + (N - n + 0.5) / (n + 0.5)), tf / (tf + k1 (1 - b + b length / mean length)).
+    idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
+    expected = [idf * tf / (tf + 1.2 * (1 - 0.75 + 0.75 * len(counts[place]) / mean)) for place, tf in ((0, 1), (1, 2))]
+    found = LexicalIndex.build(passages_of(*texts)).search("水果", 5)
+    assert {passage.source: score for passage, score in found} == pytest.approx(
+        {"0.md": expected[0], "1.md": expected[1]}, rel=1e-5
+    )
+
+
+def test_equal_scores_come_in_document_order() -> None:
+    found = LexicalIndex.build(passages_of("苹果", "香蕉", "苹果", "苹果")).search("苹果", 2)
+    assert [passage.source for passage, _ in found] == ["0.md", "2.md"]
+
+
+@pytest.mark.parametrize("question", ["", "？", "的", "未见之词", "the of"])
+def test_nothing_is_found_by_nothing(question: str) -> None:
+    assert LexicalIndex.build(passages_of("苹果", "香蕉")).search(question, 3) == []
+
+
+def test_an_empty_index_finds_nothing(home: Settings) -> None:
+    with_nothing = LexicalIndex.open(Store(home.home), home)
+    assert with_nothing.search("苹果", 3) == LexicalIndex.open(Store(home.home), home).search("苹果", 3) == []
+
+
+def test_an_index_from_disk_finds_the_same(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(home.home)
+    put(store, "表.md", "# 水果\n\n| 名称 | 颜色 |\n|---|---|\n| 苹果 | 红色 |\n| 香蕉 | 黄色 |\n")
+    built = LexicalIndex.open(store, home)
+    monkeypatch.setattr(LexicalIndex, "build", None)  # an index that is ready is not built again
+    loaded = LexicalIndex.open(Store(home.home), home)
+    assert built.search("香蕉的颜色", 9) == loaded.search("香蕉的颜色", 9) != []
+    assert loaded.search("香蕉的颜色", 1)[0][0] in store.passages()
+
+
+def test_a_change_of_the_store_gives_another_index(home: Settings) -> None:
+    store = Store(home.home)
+    put(store, "a.md", "苹果")
+    before = LexicalIndex.open(store, home)
+    put(store, "a.md", "香蕉")
+    after = LexicalIndex.open(store, home)
+    assert [len(index.search(word, 3)) for index in (before, after) for word in ("苹果", "香蕉")] == [1, 0, 0, 1]
+    assert len(list((home.home / "lexical").iterdir())) == 1
+
+
+def test_a_damaged_index_is_built_again(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(home.home)
+    put(store, "a.md", "苹果")
+    LexicalIndex.open(store, home)
+    (vocabulary,) = (home.home / "lexical").glob("*/vocab.index.json")
+    vocabulary.write_text("{")
+    assert len(LexicalIndex.open(store, home).search("苹果", 3)) == 1
+    monkeypatch.setattr(LexicalIndex, "build", None)
+    assert len(LexicalIndex.open(store, home).search("苹果", 3)) == 1
+
+
+def test_an_index_that_cannot_be_kept_is_said_to_be_so(home: Settings) -> None:
+    (home.home / "lexical").write_text("in the way")
+    with pytest.raises(StoreError, match="lexical"):
+        LexicalIndex.open(Store(home.home), home)
+
+
+def test_the_dictionary_leaves_nothing_outside_the_knowledge_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    lexical.terms.__globals__["_dictionary"].cache_clear()
+    assert terms("自然语言处理")
+    assert list(tmp_path.iterdir()) == []
+    assert capfd.readouterr() == ("", "")
