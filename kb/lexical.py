@@ -26,7 +26,7 @@ from kb.terms import terms
 __all__ = ["LexicalIndex", "terms"]
 
 # Part of an index's place on disk: one written by another analyser or in another form is not found, but built anew.
-FORMAT = "1"
+FORMAT = "2"
 DRAFT, LINES, OFFSETS = "draft-", "passages.jsonl", "passages.offsets.npy"
 K1, B = 1.2, 0.75
 

@@ -17,6 +17,7 @@ HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 LETTER = rf"(?:(?![{HAN}])\w)"
 RUN = re.compile(rf"[{HAN}]+|{LETTER}+(?:[-.+/:=<>~@#]+{LETTER}+)*")
 ESCAPE = re.compile(r"\\(?=[-\\`*_{}\[\]()#+.!|<>~])")
+TARGET = re.compile(r"\]\([^()\s]*\)")  # of a Markdown link: no part of what is read
 PIECE = re.compile(r"[^/:=<>~@#+]+")
 VERSION = re.compile(r"v?\d+(?:\.\d+)+")
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
@@ -28,7 +29,8 @@ ENGLISH_STOP_WORDS = frozenset((Path(__file__).parent / "stop_words_en.txt").rea
 
 def terms(text: str) -> list[str]:
     """The terms of a text, in order and with repetitions; a question and a passage are analysed alike."""
-    return list(_terms(unicodedata.normalize("NFKC", ESCAPE.sub("", text))))
+    read = TARGET.sub("]", ESCAPE.sub("", text))
+    return list(_terms(unicodedata.normalize("NFKC", read)))
 
 
 def _terms(text: str) -> Iterator[str]:

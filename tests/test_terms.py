@@ -49,6 +49,11 @@ def test_a_single_character_is_a_term_where_nothing_stands_beside_it() -> None:
     assert terms("内存使用：低") == ["内存", "存使", "使用", "低"]
 
 
+def test_a_link_is_found_by_what_is_read_of_it() -> None:
+    assert terms("[文档](https://example.org/how-to-load)") == ["文档"]
+    assert "https://example.org/how-to-load" in terms("见 https://example.org/how-to-load")
+
+
 def test_punctuation_and_emptiness_have_no_terms() -> None:
     assert terms("") == terms("|---|---| … ¥ 😀 __ --") == []
 
