@@ -65,6 +65,37 @@ def test_replaced_bytes_come_back_and_real_marks_stay(mark: str) -> None:
     assert restored.damage == ("cp1252_replaced",)
 
 
+@pytest.mark.parametrize(
+    ("damaged", "clean", "kinds"),
+    [
+        (CLEAN.encode().decode("cp437").encode().decode("latin-1"), CLEAN, ("latin-1", "cp437")),
+        (CLEAN.encode("gb18030").decode("latin-1"), CLEAN, ("gb18030_as_latin-1",)),
+        ("這是一個測試文件，說明模型的使用方法。".encode("big5").decode("latin-1"), None, ("big5_as_latin-1",)),
+        (
+            "日本語のテキストです。モデルを読み込みます。".encode("euc_jp").decode("latin-1"),
+            None,
+            ("euc_jp_as_latin-1",),
+        ),
+        ("voilÃ\xa0 le cafÃ©", "voilà le café", ("latin-1",)),
+    ],
+    ids=["two layers", "GB18030 as Latin-1", "Big5 as Latin-1", "EUC-JP as Latin-1", "French"],
+)
+def test_whole_layers_come_off(damaged: str, clean: str | None, kinds: tuple[str, ...]) -> None:
+    restored = restore(damaged)
+    assert restored.damage == kinds
+    assert replay(damaged, restored.steps) == restored.text
+    if clean is None:
+        encoding = kinds[0].removesuffix("_as_latin-1")
+        clean = damaged.encode("latin-1").decode(encoding)
+    assert restored.text == clean
+
+
+def test_what_cannot_be_known_is_counted_and_left() -> None:
+    text = "这是锟斤拷的文字，还有\ufffd一处。"
+    restored = restore(text)
+    assert (restored.text, restored.lost, restored.steps) == (text, 3, ())
+
+
 def test_restoring_a_restored_text_changes_nothing() -> None:
     once = restore(dropped(CLEAN, "cp1254"))
     assert restore(once.text).text == once.text
@@ -92,6 +123,9 @@ def test_only_the_damaged_lines_of_a_mixed_document_change() -> None:
         "Tiếng Việt: Đường, ưu tiên, những người, được",
         "Привет, это обычный текст",
         "日本語のテキストです。한국어 텍스트입니다。",
+        '"JJJJ-MM-TT HH:MM[:ss[.µµµµµµ]][TZ]."',
+        "Недавні дії, Україна — її мова",
+        "在这个系统中，词是意义的基本单元。查封、扣押、冻结的财产。",
         "Ελληνικά κείμενο, Čeština říká žluťoučký kůň, Łódź",
     ],
 )

@@ -35,9 +35,10 @@ def _pairs(name: str, second: str) -> str:
     return f"[{pattern((name,), range(0xE3, 0xF0), CONTINUATIONS)}][{second}]"
 
 
-# The fast signs, nearly never found in clean text: a lead byte and a continuation byte side by side in some code page;
-# the beginning of a character beside what another continuation byte begins.
-LETTERS = f"[{pattern(SINGLE_BYTE, range(0xC2, 0xF5))}][{pattern(SINGLE_BYTE, CONTINUATIONS)}]"
+# The fast signs, nearly never found in clean text: a lead byte and a continuation byte side by side in some code page,
+# or what is left of such a pair; the beginning of a character beside what another continuation byte begins.
+LEADS = pattern(SINGLE_BYTE, range(0xC2, 0xF5))
+LETTERS = f"[{LEADS}][{pattern(SINGLE_BYTE, CONTINUATIONS)}{MARK}]|[\x80-\x84\x86-\x9f]|Ã[ \xa0]"
 CHARACTERS = "|".join(
     (
         _pairs("gbk", pattern(("gbk",), CONTINUATIONS)),
@@ -57,7 +58,8 @@ CONTINUATION = re.compile("[\x80-\xbf]")
 HIGH = re.compile(f"[\x80-\xff{FOREIGN}]")
 MARKS = (MARK, "?")
 MOST_STRAYS = 0.1  # for each whole East Asian character
-MOST_BROKEN = 4
+MOST_BROKEN = 1
+MOST_STRIPPED = 4  # where half of all continuation bytes are gone
 ENOUGH = 2  # whole East Asian characters that prove a document's damage
 RARER = 1.0  # nats, for each place further down the list of encodings
 FEW = 0.02  # of its expected share: a byte that comes through less often than this is dropped as a rule
@@ -75,10 +77,9 @@ class Evidence:
     def convincing(self, misread_in: Encoding) -> bool:
         if misread_in.name in LOSSLESS_ONLY:
             return self.whole > 1 and self.strays == self.broken == 0
-        if not isinstance(misread_in, SingleByte):
-            return self.whole > 1 and self.strays <= MOST_STRAYS * self.whole and self.broken <= self.whole
-        few_strays = self.strays <= MOST_STRAYS * self.whole
-        return self.whole > 0 and few_strays and self.broken <= MOST_BROKEN * self.whole + 2
+        enough = self.whole > 0 if isinstance(misread_in, SingleByte) else self.whole > 1
+        most_broken = MOST_STRIPPED if misread_in.name == "latin-1" else MOST_BROKEN
+        return enough and self.strays <= MOST_STRAYS * self.whole and self.broken <= most_broken * self.whole
 
 
 @dataclass(frozen=True)

@@ -56,4 +56,4 @@ def _other_scripts(text: str, start: int, end: int) -> Iterator[Stretch]:
             if fixed != line.group():
                 pages = (str(step.parameter) for step in plan or () if step.action == "encode")
                 kind = "_".join(page.removeprefix("sloppy-").replace("windows-", "cp") for page in pages)
-                yield Stretch(*line.span(), kind, (Certain(*line.span(), fixed),))
+                yield Stretch(*line.span(), kind or "inconsistent_utf8", (Certain(*line.span(), fixed),))

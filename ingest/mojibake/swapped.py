@@ -16,6 +16,7 @@ SWAPPED = re.compile("[\u0080-\u00ff]{4}")  # the fast sign: hardly a word of th
 RUN = re.compile(f"[^{FOREIGN}{OUTSIDE}\n]*[\x80-\xff]{{2}}[^{FOREIGN}{OUTSIDE}\n]*")
 HIGH = re.compile(r"[\x80-\xff]")
 TWICE = re.compile("(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\x00-\x7f])+")
+ENOUGH_DIFFERENT = 3  # frequent characters, in a document
 MOST_UNREADABLE = 0.2  # of the bytes above ASCII, in a document
 
 
@@ -53,8 +54,10 @@ def _reading(text: str, page: str, name: str) -> tuple[float, list[Reread]]:
         else:
             read.append(Reread(*run.span(), after, f"{name}_as_{page}"))
     readable = sum(len(HIGH.findall(view, stretch.start, stretch.end)) for stretch in read)
-    share = frequent_share("\n".join(stretch.after for stretch in read), name)
-    if share < ENOUGH_FREQUENT or unreadable > MOST_UNREADABLE * readable:
+    after = "\n".join(stretch.after for stretch in read)
+    share = frequent_share(after, name)
+    few = len(EAST_ASIAN_ENCODINGS[name].intersection(after)) < ENOUGH_DIFFERENT
+    if few or share < ENOUGH_FREQUENT or unreadable > MOST_UNREADABLE * readable:
         return 0.0, []
     return share, read
 
