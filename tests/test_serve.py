@@ -26,9 +26,10 @@ def test_it_serves_on_a_free_loopback_port_until_it_is_ended(guide_settings: Set
             assert url is not None, said
             with httpx.Client(base_url=url[0], timeout=60) as client:
                 assert client.get("/health").json() == {"status": "ok"}
-                reply = client.post("/v1/search", json={"question": "什么是 LoRA？", "top_k": 1})
-                assert reply.status_code == 200
-                assert len(reply.json()["passages"]) == 1
+                if end is signal.SIGINT:
+                    reply = client.post("/v1/search", json={"question": "什么是 LoRA？", "top_k": 1})
+                    assert reply.status_code == 200
+                    assert len(reply.json()["passages"]) == 1
         finally:
             process.send_signal(end)
             rest = process.communicate(timeout=60)[1]
