@@ -3,12 +3,43 @@
 import math
 from collections.abc import Sequence
 
-from kb.lexical import terms
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["coverage", "probability"]
+from kb.lexical import terms
+from models.embed import Embedder
+
+__all__ = ["Background", "coverage", "probability"]
 
 # Fitted by tests/benchmarks/tune_retrieval.py; docs/retrieval.md says on what.
-INTERCEPT, COVERAGE, STANDOUT = -2.9, 4.1, 6.1
+INTERCEPT, COVERAGE, NEARNESS = -2.85, 4.33, 6.33
+
+UNRELATED = (
+    "今天下午有小雨，气温比昨天低了五度。",
+    "把鸡蛋打散，加少许盐，用小火慢慢煎熟。",
+    "他在一九五二年出生于南方的一个小镇。",
+    "球队在最后一分钟进球，赢得了比赛。",
+    "合同当事人应当按照约定全面履行自己的义务。",
+    "从机场到市中心坐地铁大约需要四十分钟。",
+    "这只猫喜欢睡在窗台上晒太阳。",
+    "医生建议他每天多喝水，注意休息。",
+    "The train to the coast leaves every morning at seven.",
+    "She planted tomatoes and beans behind the old house.",
+    "The museum is closed on Mondays and public holidays.",
+    "Prices rose slightly in the third quarter of the year.",
+)
+
+
+class Background:
+    """How near an embedding model puts a question to texts that have nothing to do with it: models differ in that."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._vectors = embedder.embed_passages(UNRELATED)  # [texts, dimension]
+
+    def nearness(self, question: NDArray[np.float32], cosine: float) -> float:
+        """How far `cosine`, that of a passage and the question [dimension], is from there on the way to 1."""
+        level = float(np.median(self._vectors @ question))
+        return (cosine - level) / (1 - level) if level < 1 else 0.0
 
 
 def coverage(rarity: Sequence[tuple[str, float]], texts: Sequence[str]) -> float:
@@ -19,6 +50,6 @@ def coverage(rarity: Sequence[tuple[str, float]], texts: Sequence[str]) -> float
     return max(masses, default=0.0) / total if total else 0.0
 
 
-def probability(coverage: float, standout: float) -> float:
-    """Logistic regression on how much of the question one passage covers and how far the nearest one stands out."""
-    return 1 / (1 + math.exp(-(INTERCEPT + COVERAGE * coverage + STANDOUT * standout)))
+def probability(coverage: float, nearness: float) -> float:
+    """Logistic regression on how much of the question one passage covers and how near the nearest one is."""
+    return 1 / (1 + math.exp(-(INTERCEPT + COVERAGE * coverage + NEARNESS * nearness)))
