@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from kb.settings import Settings
@@ -24,7 +24,7 @@ def test_it_serves_on_a_free_loopback_port_until_it_is_ended(guide_settings: Set
             said = process.stderr.readline()
             url = re.search(r"http://127\.0\.0\.1:\d+", said)
             assert url is not None, said
-            with httpx.Client(base_url=url[0], timeout=60) as client:
+            with httpx2.Client(base_url=url[0], timeout=60) as client:
                 assert client.get("/health").json() == {"status": "ok"}
                 if end is signal.SIGINT:
                     reply = client.post("/v1/search", json={"question": "什么是 LoRA？", "top_k": 1})
