@@ -273,8 +273,7 @@ class Store:
             name = state.index or uuid.uuid4().hex
             try:
                 with self._index.using(replace(state, index=name)) as index:
-                    for generation, change in added.items():
-                        index.put(generation, change.passages, change.vectors)
+                    index.put({generation: (each.passages, each.vectors) for generation, each in added.items()})
                 break
             except VectorsError:
                 if mended or state.index is None:
@@ -299,6 +298,6 @@ class Store:
                     vectors = embed([passage.indexed for passage in passages])
                     tables.write_vectors(rows, generation, vectors)
                     tables.write_state(rows, dimension=vectors.shape[1])
-                index.put(generation, passages, vectors)
+                index.put({generation: (passages, vectors)})
             tables.write_state(rows, index=name, **({"embedding": embedding} if embedding else {}))
         self._index.remove_others(name)

@@ -1,7 +1,7 @@
 """Vector search by Chroma. It holds nothing that the database has not: what is damaged here is made anew from there."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from itertools import count
 from pathlib import Path
@@ -69,16 +69,25 @@ class VectorIndex:
         self._client.close()
 
     @in_our_terms
-    def put(self, generation: str, passages: Sequence[Passage], vectors: Vectors) -> None:
-        """Adds the passages of a generation with their vectors [n, d]."""
-        for numbers in _portions(range(len(passages)), self._batch):
-            some = [passages[number] for number in numbers]
+    def put(self, generations: Mapping[str, tuple[Sequence[Passage], Vectors]]) -> None:
+        """Adds the passages of each generation with their vectors [passages, d]."""
+        rows = [
+            (f"{generation}/{number}", generation, passage)
+            for generation, (passages, _) in generations.items()
+            for number, passage in enumerate(passages)
+        ]
+        if not rows:
+            return
+        vectors = np.concatenate([vectors for passages, vectors in generations.values() if passages])
+        for start in range(0, len(rows), self._batch):
+            some = rows[start : start + self._batch]
             self._passages.upsert(
-                ids=[f"{generation}/{number}" for number in numbers],
-                embeddings=vectors[numbers.start : numbers.stop],
-                documents=[passage.text for passage in some],
+                ids=[identity for identity, _, _ in some],
+                embeddings=vectors[start : start + len(some)],
+                documents=[passage.text for _, _, passage in some],
                 metadatas=[
-                    {"generation": generation, "source": passage.source, "kind": passage.kind} for passage in some
+                    {"generation": generation, "source": passage.source, "kind": passage.kind}
+                    for _, generation, passage in some
                 ],
             )
 
@@ -105,13 +114,9 @@ class VectorIndex:
 
     @in_our_terms
     def forget(self, generations: Sequence[str]) -> None:
-        for some in _portions(range(len(generations)), self._batch):
-            where = {"generation": {"$in": list(generations[some.start : some.stop])}}
-            self._passages.delete(where=where)
-
-
-def _portions(numbers: range, size: int) -> Iterator[range]:
-    return (numbers[start : start + size] for start in range(0, len(numbers), size))
+        for start in range(0, len(generations), self._batch):
+            some = list(generations[start : start + self._batch])
+            self._passages.delete(where={"generation": {"$in": some}})
 
 
 def _place(identity: str) -> tuple[str, int]:

@@ -51,7 +51,12 @@ def _han_terms(run: str) -> Iterator[str]:
         if len(stretch) == 1:
             yield stretch
         yield from map("".join, pairwise(stretch))
-    yield from (word for word in _dictionary().cut_for_search(run, HMM=False) if len(word) > 2)
+    for word in words:
+        if len(word) > 3:
+            threes = (word[start : start + 3] for start in range(len(word) - 2))
+            yield from (part for part in threes if _dictionary().FREQ.get(part))
+        if len(word) > 2:
+            yield word
 
 
 def _identifier_terms(run: str) -> Iterator[str]:
