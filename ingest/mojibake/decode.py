@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ingest.mojibake.language import Scorer, State
 from ingest.mojibake.lattice import Certain, Choice, Slot
@@ -56,13 +57,16 @@ def decode(
 
 
 def _readings(piece: Certain | Slot, model: Scorer) -> list[tuple[str, str]]:
-    """What a piece may be read as, with the symbols that the language model sees.
-
-    Of many candidates only the commonest are weighed.
-    """
+    """What a piece may be read as, with the symbols that the language model sees."""
     if isinstance(piece, Certain):
         return [("", symbols(piece.text))]
-    readings = [(candidate, symbols(candidate)) for candidate in piece.candidates]
+    return _weighed(piece.candidates, model)
+
+
+@lru_cache(maxsize=10_000)
+def _weighed(candidates: tuple[str, ...], model: Scorer) -> list[tuple[str, str]]:
+    """The commonest of the candidates, from the commonest down."""
+    readings = [(candidate, symbols(candidate)) for candidate in candidates]
     priors = [(sum(map(model.prior, text)) if text else SPACE, n) for n, (_, text) in enumerate(readings)]
     least = max(priors)[0] - RARER
     return [readings[n] for prior, n in sorted(priors, reverse=True)[:MOST_CANDIDATES] if prior >= least]

@@ -23,9 +23,9 @@ from ingest.mojibake.kinds import (
     encoding,
     pattern,
 )
-from ingest.mojibake.lattice import LENGTHS, SEQUENCE, Misreading, complete
+from ingest.mojibake.lattice import LENGTHS, SEQUENCE, Misreading, complete, decoded
 
-__all__ = ["find_misreadings", "suspect_lines"]
+__all__ = ["find_misreadings", "sample", "suspect_lines"]
 
 CONTINUATIONS = range(0x80, 0xC0)
 
@@ -63,6 +63,7 @@ MOST_STRIPPED = 4  # where half of all continuation bytes are gone
 ENOUGH = 2  # whole East Asian characters that prove a document's damage
 RARER = 1.0  # nats, for each place further down the list of encodings
 FEW = 0.02  # of its expected share: a byte that comes through less often than this is dropped as a rule
+SAMPLE = 3_000  # characters
 MOST_ENCODINGS = 4  # in one document
 
 
@@ -105,6 +106,17 @@ def suspect_lines(text: str) -> Iterator[str]:
             yield line
 
 
+def sample(text: str) -> str:
+    """Enough of the suspect lines to tell what happened to them."""
+    lines, size = [], 0
+    for line in suspect_lines(text):
+        lines.append(line)
+        size += len(line)
+        if size > SAMPLE:
+            break
+    return "\n".join(lines)
+
+
 def find_misreadings(text: str) -> list[tuple[int, int, Misreading]]:
     """The stretches of `text` in order that are misread East Asian text, as start, end and what happened to them."""
     found: list[tuple[int, int, Misreading]] = []
@@ -137,7 +149,7 @@ def _best_reading(text: str) -> tuple[Encoding, str] | None:
     Among equals, such as Windows-1252 and -1254, the one whose holes are the bytes that are not met; then the
     commonest.
     """
-    suspects = "\n".join(suspect_lines(text))
+    suspects = sample(text)
     views = {name: encoding(name).view(suspects).bytes for name in (*SINGLE_BYTE, *DOUBLE_BYTE)}
     promising = {name: len(EAST_ASIAN.findall(view)) for name, view in views.items()}
     ranked: list[tuple[int, float, tuple[Encoding, str]]] = []
@@ -147,7 +159,7 @@ def _best_reading(text: str) -> tuple[Encoding, str] | None:
         for mark in MARKS:
             read = [(run, _evidence(run, mark)) for run in RUN.findall(views[name])]
             good = [(run, found) for run, found in read if found.convincing(encoding(name))]
-            whole = sum(found.whole for _, found in good)
+            whole = sum(found.whole - found.strays for _, found in good)
             surprise = _surprise(encoding(name), "".join(run for run, _ in good)) + RARER * place
             ranked.append((whole, -surprise, (encoding(name), mark)))
     best = max(ranked, key=lambda entry: entry[:2], default=None)
@@ -182,10 +194,13 @@ def _runs(text: str, misread_in: Encoding, mark: str) -> list[Run]:
 
 
 def _evidence(bytes_: str, mark: str) -> Evidence:
+    whole = len(EAST_ASIAN.findall(bytes_))
+    if decoded(bytes_) is not None:
+        return Evidence(whole, 0, 0)
     sequences = SEQUENCE.findall(bytes_.replace(mark, MARK))
     broken = sum(not complete(sequence) for sequence in sequences)
     strays = len(HIGH.findall(bytes_)) - sum(len(sequence) - sequence.count(MARK) for sequence in sequences)
-    return Evidence(len(EAST_ASIAN.findall(bytes_)), broken, strays)
+    return Evidence(whole, broken, strays)
 
 
 def _losses(misread_in: Encoding, mark: str, runs: Sequence[str]) -> Misreading:

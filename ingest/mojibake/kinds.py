@@ -92,13 +92,15 @@ class SingleByte:
     holes: frozenset[int]
 
     def view(self, text: str) -> View:
-        return View(text.translate(_Outside(self.table)), range(len(text) + 1))
+        return View(text.translate(self.table), range(len(text) + 1))
 
     def drops(self, byte: int, following: int | None) -> bool:  # noqa: ARG002 - each byte stands alone
         return byte in self.holes or byte == SOFT_HYPHEN
 
 
-class _Outside(dict[int, str]):
+class _Table(dict[int, str]):
+    """What `str.translate` makes of each character."""
+
     def __missing__(self, code_point: int) -> int | str:
         return code_point if code_point < 0x80 else FOREIGN if code_point < EAST else OUTSIDE
 
@@ -153,7 +155,7 @@ def encoding(name: str) -> SingleByte | DoubleByte:
     characters = {byte: bytes([byte]).decode(name, errors="ignore") for byte in range(0x80, 0x100)}
     table = {ord(character or chr(byte)): chr(byte) for byte, character in characters.items()}
     holes = frozenset(byte for byte, character in characters.items() if "\u0080" <= (character or "\u0080") < "\u00a0")
-    return SingleByte(name, table | {ord(MARK): MARK}, holes)
+    return SingleByte(name, _Table(table | {ord(MARK): MARK}), holes)
 
 
 def pattern(names: Iterable[str], first: Iterable[int], second: Container[int] = range(0x100)) -> str:

@@ -38,6 +38,8 @@ class State:
 class Scorer(Protocol):
     """A language model that reads from left to right."""
 
+    def __hash__(self) -> int: ...
+
     def start(self) -> State:
         """The state at the beginning of a line."""
         ...
@@ -55,8 +57,8 @@ class Scorer(Protocol):
 class Weights:
     """The exponents of the two models in their product."""
 
-    ngrams: float = 0.4
-    words: float = 0.6
+    ngrams: float = 0.6
+    words: float = 0.7
 
 
 class LanguageModel:

@@ -9,7 +9,7 @@ from itertools import combinations, product
 
 from ingest.mojibake.kinds import MARK, DoubleByte, Encoding, View
 
-__all__ = ["LENGTHS", "SEQUENCE", "Certain", "Choice", "Misreading", "Slot", "complete", "lattice"]
+__all__ = ["LENGTHS", "SEQUENCE", "Certain", "Choice", "Misreading", "Slot", "complete", "decoded", "lattice"]
 
 # A lead byte and what is left of its continuation bytes; U+FFFD marks one that was replaced.
 SEQUENCE = re.compile(
@@ -77,6 +77,14 @@ def complete(sequence: str) -> bool:
     return len(sequence) == LENGTHS[sequence[0]] and MARK not in sequence
 
 
+def decoded(bytes_: str) -> str | None:
+    """What the bytes of a view say as UTF-8, when nothing is missing."""
+    try:
+        return bytes_.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return None
+
+
 def lattice(text: str, start: int, end: int, misreading: Misreading) -> Iterator[Certain | Slot]:
     """The pieces of `text[start:end]` in order; they cover it without overlap.
 
@@ -85,6 +93,9 @@ def lattice(text: str, start: int, end: int, misreading: Misreading) -> Iterator
     """
     damaged = text[start:end]
     view = misreading.encoding.view(damaged)
+    if (whole := decoded(view.bytes)) is not None:
+        yield Certain(start, end, whole)
+        return
     bytes_ = view.bytes.replace(misreading.mark, MARK) if misreading.mark else view.bytes
     begin = at = 0
     certain: list[str] = []

@@ -3,19 +3,21 @@ and misread text that was misread once more."""
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
-from ingest.mojibake.detect import find_misreadings
+from ingest.mojibake.detect import find_misreadings, sample
 from ingest.mojibake.frequent import EAST_ASIAN_ENCODINGS, ENOUGH_FREQUENT, frequent_share
 from ingest.mojibake.kinds import FOREIGN, OUTSIDE, SINGLE_BYTE, encoding
+from ingest.mojibake.lattice import decoded
 
 __all__ = ["SWAPPED", "Reread", "find_outer_layer", "find_swapped"]
 
 LAYERS = SINGLE_BYTE[:3]
+SAMPLE_LINES = 20
 PAGES = ("latin-1", "cp1252")
 SWAPPED = re.compile("[\u0080-\u00ff]{4}")  # the fast sign: hardly a word of the West has so many in a row
 RUN = re.compile(f"[^{FOREIGN}{OUTSIDE}\n]*[\x80-\xff]{{2}}[^{FOREIGN}{OUTSIDE}\n]*")
 HIGH = re.compile(r"[\x80-\xff]")
-TWICE = re.compile("(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\x00-\x7f])+")
 ENOUGH_DIFFERENT = 3  # frequent characters, in a document
 MOST_UNREADABLE = 0.2  # of the bytes above ASCII, in a document
 
@@ -34,8 +36,10 @@ def find_swapped(text: str) -> list[Reread]:
     """The stretches that are East Asian bytes, under the one encoding that explains most of them."""
     if not SWAPPED.search(text):
         return []
-    readings = (_reading(text, page, name) for page in PAGES for name in EAST_ASIAN_ENCODINGS)
-    return max(readings, key=lambda reading: reading[0])[1]
+    lines = "\n".join(islice((line for line in text.split("\n") if SWAPPED.search(line)), SAMPLE_LINES))
+    ways = [(page, name) for page in PAGES for name in EAST_ASIAN_ENCODINGS]
+    share, page, name = max((_reading(lines, *way)[0], *way) for way in ways)
+    return _reading(text, page, name)[1] if share else []
 
 
 def _reading(text: str, page: str, name: str) -> tuple[float, list[Reread]]:
@@ -64,10 +68,16 @@ def _reading(text: str, page: str, name: str) -> tuple[float, list[Reread]]:
 
 def find_outer_layer(text: str) -> list[Reread]:
     """The stretches that were misread once more after a misreading that can be found; one layer is taken off."""
-    for page in LAYERS:
-        view = encoding(page).view(text).bytes
-        runs = [run for run in RUN.finditer(view) if TWICE.fullmatch(run.group())]
-        read = [Reread(*run.span(), run.group().encode("latin-1").decode("utf-8", "replace"), page) for run in runs]
-        if find_misreadings("\n".join(run.after for run in read)):
-            return [run for run in read if run.after != text[run.start : run.end]]
-    return []
+    suspects = sample(text)
+    return next((_decoded_runs(text, page) for page in LAYERS if _is_layer(_decoded_runs(suspects, page))), [])
+
+
+def _is_layer(runs: list[Reread]) -> bool:
+    """Whether what the runs say is misread in turn."""
+    return bool(find_misreadings("\n".join(run.after for run in runs)))
+
+
+def _decoded_runs(text: str, page: str) -> list[Reread]:
+    view = encoding(page).view(text).bytes
+    runs = [(run.span(), decoded(run.group())) for run in RUN.finditer(view)]
+    return [Reread(*span, after, page) for span, after in runs if after is not None]
