@@ -56,7 +56,7 @@ EAST_ASIAN = re.compile(
 )
 CONTINUATION = re.compile("[\x80-\xbf]")
 HIGH = re.compile(f"[\x80-\xff{FOREIGN}]")
-MARKS = (MARK, "?")
+PROMISING = 0.7  # of the most whole characters that any encoding gives
 MOST_STRAYS = 0.1  # for each whole East Asian character
 MOST_BROKEN = 1
 MOST_STRIPPED = 4  # where half of all continuation bytes are gone
@@ -154,9 +154,9 @@ def _best_reading(text: str) -> tuple[Encoding, str] | None:
     promising = {name: len(EAST_ASIAN.findall(view)) for name, view in views.items()}
     ranked: list[tuple[int, float, tuple[Encoding, str]]] = []
     for place, (name, count) in enumerate(promising.items()):
-        if count < max(1, max(promising.values()) / 2):
+        if count < max(1, PROMISING * max(promising.values())):
             continue
-        for mark in MARKS:
+        for mark in (MARK, "?") if "?" in suspects else (MARK,):
             read = [(run, _evidence(run, mark)) for run in RUN.findall(views[name])]
             good = [(run, found) for run, found in read if found.convincing(encoding(name))]
             whole = sum(found.whole - found.strays for _, found in good)
@@ -180,17 +180,12 @@ def _surprise(page: Encoding, view: str) -> float:
 
 def _runs(text: str, misread_in: Encoding, mark: str) -> list[Run]:
     """The runs of `text` with anything but ASCII in them, as the bytes that the encoding has for them."""
-    runs = []
-    offset = 0
-    for line in text.split("\n"):
-        if not line.isascii():
-            view = misread_in.view(line)
-            for run in RUN.finditer(view.bytes):
-                if HIGH.search(run.group()):
-                    start, end = view.edge(run.start()), view.edge(run.end())
-                    runs.append(Run(offset + start, offset + end, run.group(), _evidence(run.group(), mark)))
-        offset += len(line) + 1
-    return runs
+    view = misread_in.view(text)
+    return [
+        Run(view.edge(run.start()), view.edge(run.end()), run.group(), _evidence(run.group(), mark))
+        for run in RUN.finditer(view.bytes)
+        if HIGH.search(run.group())
+    ]
 
 
 def _evidence(bytes_: str, mark: str) -> Evidence:

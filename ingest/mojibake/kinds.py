@@ -101,8 +101,8 @@ class SingleByte:
 class _Table(dict[int, str]):
     """What `str.translate` makes of each character."""
 
-    def __missing__(self, code_point: int) -> int | str:
-        return code_point if code_point < 0x80 else FOREIGN if code_point < EAST else OUTSIDE
+    def __missing__(self, code_point: int) -> str:
+        return FOREIGN if code_point < EAST else OUTSIDE
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,8 @@ def encoding(name: str) -> SingleByte | DoubleByte:
     if name in DOUBLE_BYTE:
         return DoubleByte(name)
     characters = {byte: bytes([byte]).decode(name, errors="ignore") for byte in range(0x80, 0x100)}
-    table = {ord(character or chr(byte)): chr(byte) for byte, character in characters.items()}
+    table = {code_point: chr(code_point) for code_point in range(0x80)}
+    table |= {ord(character or chr(byte)): chr(byte) for byte, character in characters.items()}
     holes = frozenset(byte for byte, character in characters.items() if "\u0080" <= (character or "\u0080") < "\u00a0")
     return SingleByte(name, _Table(table | {ord(MARK): MARK}), holes)
 

@@ -36,9 +36,11 @@ def find_swapped(text: str) -> list[Reread]:
     """The stretches that are East Asian bytes, under the one encoding that explains most of them."""
     if not SWAPPED.search(text):
         return []
-    lines = "\n".join(islice((line for line in text.split("\n") if SWAPPED.search(line)), SAMPLE_LINES))
+    lines = list(islice((line for line in text.split("\n") if SWAPPED.search(line)), SAMPLE_LINES))
+    if any(decoded(encoding(page).view(line).bytes) for page in PAGES for line in lines):
+        return []  # it is UTF-8, then
     ways = [(page, name) for page in PAGES for name in EAST_ASIAN_ENCODINGS]
-    share, page, name = max((_reading(lines, *way)[0], *way) for way in ways)
+    share, page, name = max((_reading("\n".join(lines), *way)[0], *way) for way in ways)
     return _reading(text, page, name)[1] if share else []
 
 
