@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
@@ -14,7 +15,7 @@ FRONT_MATTER = re.compile(
     r"\A\ufeff?(?P<fence>---|\+\+\+)[ \t]*(?:\r\n?|\n)[\w-]+\s*[:=].*?(?:\r\n?|\n)(?P=fence)[ \t]*(?=\r|\n|\Z)",
     re.DOTALL,
 )
-IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
+IMAGE = re.compile(r"!\[([^\[\]]*)\]\([^()]*\)")
 LINK_TARGET = re.compile(r"\]\([^()\s]*(?:\([^()]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?\)")
 BARE_LINK = re.compile(r"<?https?://[^\s<>，。；）)]+>?")
 WHITESPACE = re.compile(r"\s+")
@@ -60,7 +61,7 @@ def parse(text: str) -> Markdown:
 
 def plain(source: str) -> str:
     """What a reader sees of one heading or paragraph: no marks, no escapes, no link targets, one space for a break."""
-    inline = MarkdownIt("commonmark").parseInline(source)[0]
+    inline = _inline_parser().parseInline(source)[0]
     words = ["".join(_visible(token.type, token.content) for token in inline.children or [])]
     return WHITESPACE.sub(" ", " ".join(words)).strip()
 
@@ -92,10 +93,16 @@ def paragraph_texts(nodes: Iterable[SyntaxTreeNode]) -> list[str]:
     return texts
 
 
+@cache
 def _block_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark").enable("table")
     parser.core.ruler.enableOnly(["normalize", "block"])
     return parser
+
+
+@cache
+def _inline_parser() -> MarkdownIt:
+    return MarkdownIt("commonmark")
 
 
 def _visible(kind: str, content: str) -> str:
