@@ -1,7 +1,7 @@
 """The encodings that UTF-8 is misread as: which text each byte becomes, and which bytes become none."""
 
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Protocol
@@ -159,7 +159,7 @@ def encoding(name: str) -> SingleByte | DoubleByte:
     return SingleByte(name, _Table(table | {ord(MARK): MARK}), holes)
 
 
-def pattern(names: Iterable[str], first: Iterable[int], second: Container[int] = range(0x100)) -> str:
+def pattern(names: Iterable[str], first: Collection[int], second: Container[int] = range(0x100)) -> str:
     """All characters to which some encoding gives such a first byte and, if it has one, such a second byte.
 
     They are escaped for a regular expression's class.
@@ -167,17 +167,18 @@ def pattern(names: Iterable[str], first: Iterable[int], second: Container[int] =
     found = {
         character
         for name in names
-        for byte in first
-        for character, bytes_ in _row(encoding(name), byte)
+        for character, bytes_ in _characters(encoding(name), first)
         if all(byte in second for byte in bytes_[1:])
     }
     return "".join(sorted(map(re.escape, found)))
 
 
-def _row(of: SingleByte | DoubleByte, first: int) -> list[tuple[str, bytes]]:
-    """The characters whose first byte is `first`, with their bytes."""
+def _characters(of: SingleByte | DoubleByte, first: Collection[int]) -> Iterator[tuple[str, bytes]]:
+    """The characters above ASCII whose first byte is one of `first`, with their bytes."""
     if isinstance(of, SingleByte):
-        return [(chr(point), bytes([first])) for point, byte in of.table.items() if byte == chr(first)]
-    row = [bytes([first]), *(bytes([first, second]) for second in range(0x40, 0xFF))]
-    characters = b"\n".join(row).decode(of.name, errors="ignore").split("\n")
-    return [(c, bytes_) for c, bytes_ in zip(characters, row, strict=True) if len(c) == 1 and c >= "\u0080"]
+        yield from ((chr(point), byte.encode("latin-1")) for point, byte in of.table.items() if ord(byte) in first)
+        return
+    for byte in first:
+        row = [bytes([byte]), *(bytes([byte, second]) for second in range(0x40, 0xFF))]
+        characters = b"\n".join(row).decode(of.name, errors="ignore").split("\n")
+        yield from ((c, bytes_) for c, bytes_ in zip(characters, row, strict=True) if len(c) == 1 and c >= "\u0080")
