@@ -15,7 +15,7 @@ __all__ = ["Found", "Retriever"]
 
 DEPTH = 50  # how many passages each search gives to the fusion
 READ = 3  # how many of the best are read to tell whether they answer
-LEXICAL_WEIGHT, DENSE_WEIGHT = 1.0, 0.3  # chosen by tests/benchmarks/tune_retrieval.py
+LEXICAL_WEIGHT, DENSE_WEIGHT = 1.0, 0.4  # chosen by tests/benchmarks/tune_retrieval.py
 
 Scored = Sequence[tuple[Passage, float]]
 
