@@ -163,9 +163,15 @@ def test_damaged_model_is_refused(static_folder: Path, tmp_path: Path, damage: C
         load(folder)
 
 
-@pytest.mark.skipif(not (WEIGHTS / "embedding" / "model.safetensors").exists(), reason="not trained yet")
 def test_shipped_embedding_brings_meanings_together() -> None:
     embedder = load(WEIGHTS / "embedding")
     query = embedder.embed_query("How do I save a model?")
     passages = ["保存模型到本地", "删除数据库中的表", "天气预报说明天下雨"]
     assert int(np.argmax(embedder.embed_passages(passages) @ query)) == 0
+
+
+def test_shipped_embedding_can_be_cut_short() -> None:
+    embedder = load(WEIGHTS / "embedding")
+    passages = ["保存模型到本地", "删除数据库中的表", "天气预报说明天下雨"]
+    query, vectors = embedder.embed_query("怎么把模型存下来")[:64], embedder.embed_passages(passages)[:, :64]
+    assert int(np.argmax(vectors @ query / np.linalg.norm(vectors, axis=1))) == 0
