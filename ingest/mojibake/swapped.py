@@ -16,7 +16,7 @@ LAYERS = SINGLE_BYTE[:3]
 SAMPLE_LINES = 20
 PAGES = ("latin-1", "cp1252")
 SWAPPED = re.compile("[\u0080-\u00ff]{4}")  # the fast sign: hardly a word of the West has so many in a row
-RUN = re.compile(f"[^{FOREIGN}{OUTSIDE}\n]*[\x80-\xff]{{2}}[^{FOREIGN}{OUTSIDE}\n]*")
+RUN = re.compile(f"[^{FOREIGN}{OUTSIDE}\n]*[\x80-\xff][^{FOREIGN}{OUTSIDE}\n]*")
 HIGH = re.compile(r"[\x80-\xff]")
 ENOUGH_DIFFERENT = 3  # frequent characters, in a document
 MOST_UNREADABLE = 0.2  # of the bytes above ASCII, in a document
@@ -40,14 +40,14 @@ def find_swapped(text: str) -> list[Reread]:
     if any(decoded(encoding(page).view(line).bytes) for page in PAGES for line in lines):
         return []  # it is UTF-8, then
     ways = [(page, name) for page in PAGES for name in EAST_ASIAN_ENCODINGS]
-    share, page, name = max((_reading("\n".join(lines), *way)[0], *way) for way in ways)
-    return _reading(text, page, name)[1] if share else []
+    read, page, name = max((_reading("\n".join(lines), *way)[0], *way) for way in ways)
+    return _reading(text, page, name)[1] if read else []
 
 
-def _reading(text: str, page: str, name: str) -> tuple[float, list[Reread]]:
-    """What the bytes say in the encoding, and the share of characters that are frequent in its language.
+def _reading(text: str, page: str, name: str) -> tuple[int, list[Reread]]:
+    """What the bytes say in the encoding, and how many above ASCII can be read so.
 
-    Nothing where the share is too small or too much of the text can't be read so.
+    Nothing where too few characters are frequent in its language or too much of the text can't be read so.
     """
     view = encoding(page).view(text).bytes
     read: list[Reread] = []
@@ -64,8 +64,8 @@ def _reading(text: str, page: str, name: str) -> tuple[float, list[Reread]]:
     share = frequent_share(after, name)
     few = len(EAST_ASIAN_ENCODINGS[name].intersection(after)) < ENOUGH_DIFFERENT
     if few or share < ENOUGH_FREQUENT or unreadable > MOST_UNREADABLE * readable:
-        return 0.0, []
-    return share, read
+        return 0, []
+    return readable, read
 
 
 def find_outer_layer(text: str) -> list[Reread]:
