@@ -1,6 +1,7 @@
 """What the embedding learns from: documents, translations and reading questions, each with hard negatives."""
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ WEIGHTS = {
     **dict.fromkeys(("d2l-zh", "lmdeploy", "colossalai", "vllm-cn"), 2),
     **dict.fromkeys(("llm-action", "self-llm", "hf-course", "transformers", "ms-swift", "prompt-guide"), 3),
 }
+_GLOSS = re.compile(r"([\u4e00-\u9fff]{2,12}) ?[（(] ?([A-Za-z][A-Za-z0-9 \-]{1,40}?) ?[)）]")
+_MOST_GLOSSED = 12
 READING = ("cmrc2018_trial", "drcd_dev")
 READING_HELD_OUT = "drcd_test"  # kept whole for choosing fusion weights and for calibrating abstention
 
@@ -45,6 +48,14 @@ class Reading:
     title: Ids
     sentences: list[Ids]
     questions: list[tuple[Ids, int]]
+
+
+@dataclass(frozen=True)
+class Gloss:
+    """The Chinese words before a bracket, and the English in it."""
+
+    words: list[Ids]
+    english: Ids
 
 
 class Documents:
@@ -87,6 +98,21 @@ class Translations:
                 around = other[place : place + 1] if rng.random() < 0.6 else other[max(0, place - 1) : place + 2]
                 pairs.append((self._cutter.question(query), np.concatenate(around)[:200]))
         return pairs[:count]
+
+
+class Glosses:
+    """A Chinese term and the English in brackets after it; how many of the words before a bracket it spans is open."""
+
+    def __init__(self, glosses: Sequence[Gloss], cutter: PairCutter) -> None:
+        self._glosses, self._cutter = glosses, cutter
+
+    def draw(self, count: int) -> list[Pair]:
+        rng, pairs = self._cutter.rng, list[Pair]()
+        for place in rng.integers(len(self._glosses), size=count):
+            gloss = self._glosses[place]
+            words = int(rng.integers(1, min(3, len(gloss.words)) + 1))
+            pairs.append((np.concatenate(gloss.words[-words:]), gloss.english))
+        return pairs
 
 
 class Questions:
@@ -152,6 +178,19 @@ def read_translations(corpus: Path, documents: Iterable[CorpusDocument], tokeniz
             )
             by_path[row["zh_path"]] = _aligned(english_document, chinese_document)
     return [translation for translation in by_path.values() if translation.english]
+
+
+def read_glosses(documents: Iterable[CorpusDocument], tokenizer: Tokenizer) -> list[Gloss]:
+    """English in brackets after Chinese, as in 适配器（adapter）; what stands after too many terms is no gloss."""
+    import jieba
+
+    met = {match for document in documents for match in _GLOSS.findall(document.text)}
+    spread = Counter(english.casefold() for _, english in met)
+    return [
+        Gloss([encode(tokenizer, word) for word in jieba.cut(chinese, HMM=False)], encode(tokenizer, english))
+        for chinese, english in sorted(met)
+        if spread[english.casefold()] <= _MOST_GLOSSED
+    ]
 
 
 def _aligned(english: Sequence[Section], chinese: Sequence[Section]) -> Translation:

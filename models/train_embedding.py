@@ -27,9 +27,11 @@ from models.embedding_sources import (
     READING,
     WEIGHTS,
     Documents,
+    Glosses,
     Questions,
     Source,
     Translations,
+    read_glosses,
     read_readings,
     read_translations,
     training_documents,
@@ -42,13 +44,14 @@ class EmbeddingConfig:
 
     pieces: int = 28_000
     sizes: tuple[int, ...] = (256, 128, 64)
-    steps: int = 5000
+    size_weights: tuple[float, ...] = (1.0, 0.3, 0.1)
+    steps: int = 2000
     batch: int = 1024
     learning_rate: float = 4e-3
     warmup: int = 100
     scale: float = 25.0
     dropped: float = 0.15
-    shares: tuple[float, float, float] = (0.70, 0.20, 0.10)
+    shares: tuple[float, float, float, float] = (0.66, 0.19, 0.10, 0.05)
     seed: int = 17
 
 
@@ -88,6 +91,7 @@ def prepare(
         Documents(sections, cutter),
         Translations(translations, cutter),
         Questions(readings, cutter),
+        Glosses(read_glosses(documents, tokenizer), cutter),
     ]
     translated = [pair for one in translations for pair in zip(one.english, one.chinese, strict=True)]
     return tokenizer, first_table(lines, translated, run, config), cutter, sources
@@ -147,15 +151,15 @@ class ContrastiveTrainer:
         return float(loss.detach())
 
     def loss(self, pairs: Sequence[Pair]) -> torch.Tensor:
-        """InfoNCE in both directions (van den Oord et al. 2018), the mean over all Matryoshka sizes."""
+        """InfoNCE in both directions (van den Oord et al. 2018), the weighted mean over all Matryoshka sizes."""
         queries, passages = (self.embed([pair[side] for pair in pairs]) for side in (0, 1))
         target = torch.arange(len(pairs))
-        losses = []
-        for size in self.config.sizes:
+        total = torch.zeros(())
+        for size, weight in zip(self.config.sizes, self.config.size_weights, strict=True):
             first, second = (torch.nn.functional.normalize(side[:, :size], dim=1) for side in (queries, passages))
             scores = first @ second.T * self.config.scale
-            losses += [torch.nn.functional.cross_entropy(s, target) for s in (scores, scores.T)]
-        return torch.stack(losses).mean()
+            total = total + weight * sum(torch.nn.functional.cross_entropy(s, target) for s in (scores, scores.T)) / 2
+        return total / sum(self.config.size_weights)
 
     def embed(self, texts: Sequence[Ids]) -> torch.Tensor:
         """Vectors [texts, dimension]; a share of the pieces is dropped, so that no single one decides."""

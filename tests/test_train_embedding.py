@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from models.corpus import is_held_out
+from models.corpus import CorpusDocument, is_held_out
 from models.embed import StaticEmbedder
 from models.embedding_init import initial_table, rarity
 from models.embedding_pairs import Ids, PairCutter, encode, read_sections
 from models.embedding_pieces import train_pieces
-from models.embedding_sources import Documents, read_readings, read_translations, training_documents
+from models.embedding_sources import Documents, read_glosses, read_readings, read_translations, training_documents
 from models.train_embedding import ContrastiveTrainer, EmbeddingConfig, export, prepare
 
 TEXT = """# 参数高效微调
 
-参数高效微调只训练少量参数。基础模型的权重保持不变。
+参数高效微调只训练少量参数（parameters）。基础模型的权重保持不变。
 它节省显存，也节省存储空间。
 
 ## LoRA 的原理
@@ -40,7 +40,9 @@ TEXT = """# 参数高效微调
 调用 merge_and_unload 可以得到合并后的模型。合并之后推理更快。
 保存时使用 save_pretrained 方法，把模型写到本地的文件夹里。
 """
-CONFIG = EmbeddingConfig(pieces=400, sizes=(16, 8), steps=30, batch=32, learning_rate=0.02, warmup=2, seed=1)
+CONFIG = EmbeddingConfig(
+    pieces=400, sizes=(16, 8), size_weights=(1.0, 0.3), steps=30, batch=32, learning_rate=0.02, warmup=2, seed=1
+)
 
 
 def write_rows(file: Path, rows: Sequence[dict[str, Any]]) -> None:
@@ -124,6 +126,16 @@ def test_translations_keep_sentences_side_by_side(corpus: Path, pieces: Tokenize
         for english, chinese in zip(document.english, document.chinese, strict=True):
             numbers = [{pieces.id_to_token(int(i)) for i in ids} & set("0123456789") for ids in (english, chinese)]
             assert numbers[0] == numbers[1]
+
+
+def test_glosses_are_terms_with_the_english_in_brackets(pieces: Tokenizer) -> None:
+    titles = "".join(f"{word}（Guide）。" for word in "一二三四五六七八九十百千万")
+    text = f"训练少量参数（parameters），合并权重 (merge)；见图（3）、函数（f(x)）。{titles}"
+    glosses = read_glosses([CorpusDocument("notes", "a.md#0", text.replace("。", "本。本"))], pieces)
+    assert [("".join(written(pieces, word) for word in g.words), written(pieces, g.english)) for g in glosses] == [
+        ("合并权重", "▁merge"),
+        ("训练少量参数", "▁parameters"),
+    ]
 
 
 def test_sections_know_headings_terms_and_rows(pieces: Tokenizer) -> None:
