@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from kb.errors import BusyError, NotFoundError, StoreError
 from kb.records import Document, Passage
 from kb.settings import Settings
 from kb.store_database import Database
-from kb.store_index import SharedIndex
+from kb.store_index import SharedIndex, nearest_known
 from kb.store_lock import PATIENCE_SECONDS, only_writer
 from kb.store_tables import Change, DocumentInfo, State
 from kb.store_vectors import VectorIndex, VectorsError
@@ -33,7 +33,10 @@ from kb.store_vectors import VectorIndex, VectorsError
 __all__ = ["Change", "DocumentInfo", "Store"]
 
 ATTEMPTS = 10
+# Vectors that were forgotten stay in Chroma's graph and get in the way: it is made anew when so many were put into it.
+WEAR, SPARE = 3, 5000
 
+T = TypeVar("T")
 Vectors = NDArray[np.float32]
 
 
@@ -87,8 +90,7 @@ class Store:
 
     def documents(self) -> list[DocumentInfo]:
         """All documents, by name."""
-        with self._database.reading() as rows:
-            return tables.read_infos(rows)
+        return self._read(tables.read_infos)
 
     def document(self, name_or_id: str) -> Document:
         """One document with its restored text.
@@ -106,8 +108,7 @@ class Store:
 
     def passages(self) -> list[Passage]:
         """All passages, by document and place; where one stands inside another, the outer comes first."""
-        with self._database.reading() as rows:
-            return tables.read_passages(rows)
+        return self._read(tables.read_passages)
 
     def nearest(self, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
         """The `k` passages whose vectors are nearest to `vector` [d], with their cosine similarity, best first.
@@ -126,7 +127,7 @@ class Store:
                 found = self._nearest(state, vector, k)
                 if self._state().version != state.version:
                     continue
-                if mended or len(found) >= min(k, sum(info.passages for info in self.documents())):
+                if mended or len(found) >= min(k, self._read(tables.count_passages)):
                     break
             except VectorsError:
                 if mended:
@@ -164,7 +165,8 @@ class Store:
                     for generation, change in added.items():
                         tables.write_document(rows, generation, change)
                         tables.write_state(rows, dimension=change.vectors.shape[1])
-                    tables.write_state(rows, embedding=embedding, index=index)
+                    put = tables.read_state(rows).put + sum(len(change.passages) for change in changes)
+                    tables.write_state(rows, embedding=embedding, index=index, put=put)
 
     def delete(self, document_id: str) -> None:
         """Removes a document and its passages.
@@ -189,30 +191,23 @@ class Store:
                 self._rebuild(embed, embedding)
 
     def _nearest(self, state: State, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
-        found: list[tuple[Passage, float]] = []
         with self._index.using(state) as index:
-            held = index.count()
-            for wanted in (k, 4 * k + 100, held):  # vectors that nobody refers to are there while a change is under way
-                scored = index.nearest(vector, min(wanted, held)) if held else []
-                with self._database.reading() as rows:
-                    passages = tables.read_passages_at(rows, [place for place, _ in scored])
-                pairs = zip(passages, scored, strict=True)
-                found = [(passage, score) for passage, (_, score) in pairs if passage is not None]
-                if len(found) >= k or wanted >= held:
-                    break
-        return found[:k]
+            return nearest_known(
+                index, vector, k, lambda places: self._read(lambda rows: tables.read_passages_at(rows, places))
+            )
+
+    def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        with self._database.reading() as rows:
+            return read(rows)
 
     def _state(self) -> State:
-        with self._database.reading() as rows:
-            return tables.read_state(rows)
+        return self._read(tables.read_state)
 
     def _unswept(self) -> bool:
-        with self._database.reading() as rows:
-            return bool(tables.read_loose(rows))
+        return bool(self._read(tables.read_loose))
 
     def _generations(self, documents: Collection[str]) -> list[str]:
-        with self._database.reading() as rows:
-            known = tables.read_generations(rows)
+        known = self._read(tables.read_generations)
         return [generation for identity, generation in known.items() if identity in documents]
 
     @contextmanager
@@ -245,8 +240,9 @@ class Store:
 
     def _sweep(self, *, verify: bool = False) -> None:
         """Removes the vectors that nothing refers to; with `verify`, those left must be what the database has."""
-        state = self._state()
         with self._database.reading() as rows:
+            state = tables.read_state(rows)
+            worn = state.put > WEAR * tables.count_passages(rows) + SPARE
             live = set(tables.read_generations(rows).values())
             obsolete = [generation for generation in tables.read_loose(rows) if generation not in live]
         if state.index:
@@ -256,7 +252,7 @@ class Store:
                     whole = not verify or self._is_whole(index)
             except VectorsError:
                 whole = False
-            if not whole:
+            if worn or not whole:
                 self._rebuild()
         with self._database.writing() as rows:
             tables.clear_loose(rows)
@@ -291,6 +287,7 @@ class Store:
     def _rebuild(self, embed: Callable[[Sequence[str]], Vectors] | None = None, embedding: str | None = None) -> None:
         """Puts a new vector index in place of the one there is; `embed` gives its passages other vectors."""
         name = uuid.uuid4().hex
+        put = 0
         with self._index.creating(name) as index, self._committing() as rows:
             for generation in tables.read_generations(rows).values():
                 passages, vectors = tables.read_vectors(rows, generation)
@@ -299,5 +296,6 @@ class Store:
                     tables.write_vectors(rows, generation, vectors)
                     tables.write_state(rows, dimension=vectors.shape[1])
                 index.put({generation: (passages, vectors)})
-            tables.write_state(rows, index=name, **({"embedding": embedding} if embedding else {}))
+                put += len(passages)
+            tables.write_state(rows, index=name, put=put, **({"embedding": embedding} if embedding else {}))
         self._index.remove_others(name)

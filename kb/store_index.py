@@ -2,11 +2,15 @@
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from kb.records import Passage
 from kb.store_tables import State
 from kb.store_vectors import VectorIndex
 
@@ -93,3 +97,21 @@ class SharedIndex:
             self._opened.outdated = True
             self._opened.close_if_idle()
             self._opened = None
+
+
+def nearest_known(
+    index: VectorIndex,
+    vector: NDArray[np.float32],
+    k: int,
+    passages_at: Callable[[Sequence[tuple[str, int]]], list[Passage | None]],
+) -> list[tuple[Passage, float]]:
+    """The `k` nearest of the passages that `passages_at` still knows; others are there while a change is under way."""
+    found: list[tuple[Passage, float]] = []
+    held = index.count()
+    for wanted in (k, 4 * k + 100, held):
+        scored = index.nearest(vector, min(wanted, held)) if held else []
+        passages = passages_at([place for place, _ in scored])
+        found = [(passage, score) for passage, (_, score) in zip(passages, scored, strict=True) if passage]
+        if len(found) >= k or wanted >= held:
+            break
+    return found[:k]

@@ -19,12 +19,16 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class State:
-    """What holds for all documents: the vectors' `embedding` model and `dimension`, and the name of their `index`."""
+    """What holds for all documents: the vectors' `embedding` model and `dimension`, and the name of their `index`.
+
+    `put` counts the vectors that were put into that index, those forgotten since included.
+    """
 
     version: str = ""
     embedding: str | None = None
     dimension: int | None = None
     index: str | None = None
+    put: int = 0
 
     def check_dimension(self, dimension: int) -> None:
         """Raises StoreError if vectors of this dimension can't be compared with those stored."""
@@ -91,6 +95,11 @@ def write_state(rows: sqlite3.Connection, **changed: str | int) -> None:
 def read_infos(rows: sqlite3.Connection) -> list[DocumentInfo]:
     """All documents, by name."""
     return [_info(row) for row in rows.execute(f"SELECT {INFO} FROM documents ORDER BY name")]  # noqa: S608
+
+
+def count_passages(rows: sqlite3.Connection) -> int:
+    """How many passages there are in all documents."""
+    return int(rows.execute("SELECT coalesce(sum(passages), 0) FROM documents").fetchone()[0])
 
 
 def read_document(rows: sqlite3.Connection, name_or_id: str) -> Document | None:

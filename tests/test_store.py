@@ -360,6 +360,19 @@ def test_a_damaged_vector_index_is_made_anew(store: Store, tmp_path: Path, harm:
     assert editions(after) == editions(Store(tmp_path)) == {"a.md": {"1"}, "b.md": {"2"}}
 
 
+def test_an_index_worn_by_many_changes_is_made_anew(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kb.store.SPARE", 10)
+    put(store, "a.md", numbered("a", 1))
+    (first,) = (tmp_path / "chroma").iterdir()
+    for edition in range(2, 5):
+        put(store, "a.md", numbered("a", edition))
+        assert editions(store) == {"a.md": {str(edition)}}
+    (last,) = (tmp_path / "chroma").iterdir()
+    assert last != first
+
+
 def test_vectors_lost_in_a_crash_are_made_anew(store: Store, tmp_path: Path) -> None:
     put(store, "a.md", numbered("a", 1))
     put(store, "b.md", numbered("b", 1))
