@@ -2,17 +2,20 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from kb.errors import StoreError
 from kb.lexical import LexicalIndex
 from kb.records import Hit, Passage
 from kb.settings import load_settings
 from kb.store import Store
-from rag.answerable import coverage, probability
+from rag.answerable import UNRELATED, Background, coverage, probability
 from rag.retrieve import Retriever, fuse, without_overlaps
 
 if TYPE_CHECKING:
@@ -137,6 +140,22 @@ def test_coverage_is_that_of_the_best_single_text() -> None:
     assert coverage(rarity, ["QLoRA 省显存"]) == pytest.approx(0.5)
     assert coverage(rarity, []) == 0.0
     assert coverage([], ["QLoRA"]) == 0.0
+
+
+@pytest.mark.parametrize(("level", "expected"), [(0.0, 0.9), (0.8, 0.5), (0.95, -1.0), (1.0, 0.0)])
+def test_nearness_allows_for_what_the_model_puts_near_anyway(level: float, expected: float) -> None:
+    class Crowded:
+        fingerprint, dimension = "crowded", 2
+
+        def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            assert tuple(texts) == UNRELATED
+            return np.array([[level, np.sqrt(1 - level**2)]] * len(texts), dtype=np.float32)
+
+        def embed_query(self, text: str) -> NDArray[np.float32]:
+            raise AssertionError(text)
+
+    question = np.array([1, 0], dtype=np.float32)
+    assert Background(Crowded()).nearness(question, 0.9) == pytest.approx(expected, abs=1e-5)
 
 
 def test_probability_rises_with_both_measures() -> None:
