@@ -39,6 +39,10 @@ def test_dropped_bytes_come_back(page: str, line_end: str) -> None:
         assert repair.after not in repair.alternatives
 
 
+def test_a_few_words_are_enough() -> None:
+    assert restore(dropped("加载模型", "cp1254")).text == "加载模型"
+
+
 @pytest.mark.parametrize("page", ["latin-1", "cp437"])
 def test_lossless_damage_is_undone_without_inferring(page: str) -> None:
     restored = restore(CLEAN.encode().decode(page))

@@ -8,7 +8,7 @@ are left to ftfy, whose rules know which pairs of letters are words somewhere.
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ingest.mojibake.kinds import (
     DOUBLE_BYTE,
@@ -59,8 +59,10 @@ HIGH = re.compile(f"[\x80-\xff{FOREIGN}]")
 PROMISING = 0.7  # of the most whole characters that any encoding gives
 MOST_STRAYS = 0.1  # for each whole East Asian character
 MOST_BROKEN = 1
+SLACK = 2  # more broken ones in a short text
 MOST_STRIPPED = 4  # where half of all continuation bytes are gone
 ENOUGH = 2  # whole East Asian characters that prove a document's damage
+UNDECIDED = 4.0  # nats
 RARER = 1.0  # nats, for each place further down the list of encodings
 FEW = 0.02  # of its expected share: a byte that comes through less often than this is dropped as a rule
 SAMPLE = 3_000  # characters
@@ -80,7 +82,20 @@ class Evidence:
             return self.whole > 1 and self.strays == self.broken == 0
         enough = self.whole > 0 if isinstance(misread_in, SingleByte) else self.whole > 1
         most_broken = MOST_STRIPPED if misread_in.name == "latin-1" else MOST_BROKEN
-        return enough and self.strays <= MOST_STRAYS * self.whole and self.broken <= most_broken * self.whole
+        few_broken = self.broken <= most_broken * self.whole + (SLACK if self.whole >= ENOUGH else 0)
+        return enough and few_broken and self.strays <= MOST_STRAYS * self.whole
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An encoding, what stands for a byte that was replaced, and the bytes that may be missing.
+
+    A short text may not tell one code page from another: then these are the holes of all that it can't tell apart.
+    """
+
+    encoding: Encoding
+    mark: str
+    holes: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -124,11 +139,13 @@ def find_misreadings(text: str) -> list[tuple[int, int, Misreading]]:
         best = _best_reading(text)
         if best is None:
             break
-        runs = _runs(text, *best)
-        good = [run for run in runs if run.evidence.convincing(best[0])]
-        misreading = _losses(*best, [run.bytes for run in good])
+        runs = _runs(text, best.encoding, best.mark)
+        good = [run for run in runs if run.evidence.convincing(best.encoding)]
+        misreading = _losses(best, [run.bytes for run in good])
         everywhere = sum(run.evidence.whole for run in good) >= ENOUGH and len(good) * 2 > len(runs)
-        taken = [run for run in runs if run.evidence.convincing(best[0]) or (everywhere and not run.evidence.strays)]
+        taken = [
+            run for run in runs if run.evidence.convincing(best.encoding) or (everywhere and not run.evidence.strays)
+        ]
         found += [(run.start, run.end, misreading) for run in taken]
         text = _without(text, taken)
     return sorted(found, key=lambda stretch: stretch[0])
@@ -143,7 +160,7 @@ def _without(text: str, runs: Sequence[Run]) -> str:
     return "".join([*pieces, text[at:]])
 
 
-def _best_reading(text: str) -> tuple[Encoding, str] | None:
+def _best_reading(text: str) -> Reading | None:
     """The encoding, and the mark of replaced bytes, under which most whole East Asian characters come out.
 
     Among equals, such as Windows-1252 and -1254, the one whose holes are the bytes that are not met; then the
@@ -152,7 +169,7 @@ def _best_reading(text: str) -> tuple[Encoding, str] | None:
     suspects = sample(text)
     views = {name: encoding(name).view(suspects).bytes for name in (*SINGLE_BYTE, *DOUBLE_BYTE)}
     promising = {name: len(EAST_ASIAN.findall(view)) for name, view in views.items()}
-    ranked: list[tuple[int, float, tuple[Encoding, str]]] = []
+    ranked: list[tuple[int, float, Reading]] = []
     for place, (name, count) in enumerate(promising.items()):
         if count < max(1, PROMISING * max(promising.values())):
             continue
@@ -161,9 +178,12 @@ def _best_reading(text: str) -> tuple[Encoding, str] | None:
             good = [(run, found) for run, found in read if found.convincing(encoding(name))]
             whole = sum(found.whole - found.strays for _, found in good)
             surprise = _surprise(encoding(name), "".join(run for run, _ in good)) + RARER * place
-            ranked.append((whole, -surprise, (encoding(name), mark)))
-    best = max(ranked, key=lambda entry: entry[:2], default=None)
-    return best[2] if best and best[0] >= ENOUGH else None
+            ranked.append((whole, -surprise, Reading(encoding(name), mark)))
+    most, least, best = max(ranked, key=lambda entry: entry[:2], default=(0, 0.0, None))
+    if best is None or most < ENOUGH:
+        return None
+    like = (reading for whole, surprise, reading in ranked if whole == most and surprise > least - UNDECIDED)
+    return replace(best, holes=frozenset[int]().union(*(reading.encoding.holes for reading in like)))
 
 
 def _surprise(page: Encoding, view: str) -> float:
@@ -198,8 +218,9 @@ def _evidence(bytes_: str, mark: str) -> Evidence:
     return Evidence(whole, broken, strays)
 
 
-def _losses(misread_in: Encoding, mark: str, runs: Sequence[str]) -> Misreading:
+def _losses(reading: Reading, runs: Sequence[str]) -> Misreading:
     """What became of the bytes that the encoding has no character for."""
+    misread_in, mark = reading.encoding, reading.mark
     sequences = [found for run in runs for found in SEQUENCE.findall(run.replace(mark, MARK))]
     broken = [sequence for sequence in sequences if not complete(sequence)]
     if not broken:
@@ -209,7 +230,7 @@ def _losses(misread_in: Encoding, mark: str, runs: Sequence[str]) -> Misreading:
     if not isinstance(misread_in, SingleByte):
         return Misreading(misread_in, frozenset(CONTINUATIONS), dropped, replaced)
     through = Counter("".join(sequences))
-    missing = misread_in.holes - {ord(byte) for byte in through}
+    missing = reading.holes - {ord(byte) for byte in through}
     if dropped and through[chr(SOFT_HYPHEN)] <= FEW * through.total() / 64:
         missing |= {SOFT_HYPHEN}
     return Misreading(misread_in, missing, dropped, replaced)

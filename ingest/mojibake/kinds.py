@@ -74,12 +74,13 @@ class Encoding(Protocol):
     @property
     def name(self) -> str: ...
 
-    def view(self, text: str) -> View:
-        """The bytes that `text` was made from."""
+    @property
+    def holes(self) -> frozenset[int]:
+        """The bytes above ASCII that may give no character, whatever comes next."""
         ...
 
-    def drops(self, byte: int, following: int | None) -> bool:
-        """Whether `byte`, where a character should begin, gives none when `following` (None: no byte) comes next."""
+    def view(self, text: str) -> View:
+        """The bytes that `text` was made from."""
         ...
 
 
@@ -94,9 +95,6 @@ class SingleByte:
     def view(self, text: str) -> View:
         return View(text.translate(self.table), range(len(text) + 1))
 
-    def drops(self, byte: int, following: int | None) -> bool:  # noqa: ARG002 - each byte stands alone
-        return byte in self.holes or byte == SOFT_HYPHEN
-
 
 class _Table(dict[int, str]):
     """What `str.translate` makes of each character."""
@@ -110,6 +108,7 @@ class DoubleByte:
     """An East Asian encoding of one and two bytes; a byte that begins no character is dropped alone."""
 
     name: str
+    holes: frozenset[int] = frozenset()
 
     def view(self, text: str) -> View:
         encoded = [_encoded(self.name, character) for character in text]
@@ -117,6 +116,7 @@ class DoubleByte:
         return View("".join(encoded), [*at, len(text)])
 
     def drops(self, byte: int, following: int | None) -> bool:
+        """Whether `byte`, where a character should begin, gives none when `following` (None: no byte) comes next."""
         return _drops(self.name, byte, following)
 
 

@@ -170,8 +170,8 @@ def _gaps_fit(kept_at: tuple[int, ...], places: int, gaps: tuple[bool, ...]) -> 
 
 
 def _vanish(bytes_: tuple[int, ...], inferred: list[bool], after: int | None, encoding: Encoding) -> bool:
-    """Whether the encoding gives no character for each of the bytes that are missing."""
-    return all(
+    """Whether the encoding gives no character for each of the bytes that are missing, as they stand."""
+    return not isinstance(encoding, DoubleByte) or all(
         encoding.drops(byte, following)
         for byte, following, missing in zip(bytes_, (*bytes_[1:], after), inferred, strict=True)
         if missing
