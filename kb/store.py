@@ -47,6 +47,7 @@ class Store:
         self._home = home
         self._database = Database(home / "guide.sqlite3")
         self._index = SharedIndex(home / "chroma")
+        self._filled = False
         if self._unswept():
             with suppress(BusyError), self._writing(patience=0):
                 pass  # a writer died, and is swept after; or it lives, and is left alone
@@ -127,8 +128,9 @@ class Store:
                 found = self._nearest(state, vector, k)
                 if self._state().version != state.version:
                     continue
-                if mended or len(found) >= min(k, self._read(tables.count_passages)):
+                if mended or self._filled or len(found) >= min(k, self._read(tables.count_passages)):
                     break
+                self._filled = True  # an index made anew that gives too few all the same is taken as it is
             except VectorsError:
                 if mended:
                     raise

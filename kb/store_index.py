@@ -106,12 +106,11 @@ def nearest_known(
     passages_at: Callable[[Sequence[tuple[str, int]]], list[Passage | None]],
 ) -> list[tuple[Passage, float]]:
     """The `k` nearest of the passages that `passages_at` still knows; others are there while a change is under way."""
-    found: list[tuple[Passage, float]] = []
-    held = index.count()
-    for wanted in (k, 4 * k + 100, held):
-        scored = index.nearest(vector, min(wanted, held)) if held else []
+    wanted = k
+    while True:
+        scored = index.nearest(vector, wanted)
         passages = passages_at([place for place, _ in scored])
         found = [(passage, score) for passage, (_, score) in zip(passages, scored, strict=True) if passage]
-        if len(found) >= k or wanted >= held:
-            break
-    return found[:k]
+        if len(found) >= k or len(scored) < wanted:
+            return found[:k]
+        wanted = 4 * wanted + 100

@@ -93,16 +93,15 @@ class VectorIndex:
 
     @in_our_terms
     def nearest(self, vector: Vectors, k: int) -> list[tuple[tuple[str, int], float]]:
-        """Generation and number of the `k` passages nearest to `vector` [d], with cosine similarity, best first."""
+        """Generation and number of the `k` passages nearest to `vector` [d], with cosine similarity, best first.
+
+        Fewer than `k` if there are not so many.
+        """
         found = self._passages.query(query_embeddings=[vector], n_results=k, include=["distances"])
         return [
             (_place(identity), 1.0 - float(distance))
             for identity, distance in zip(found["ids"][0], found["distances"][0], strict=True)
         ]
-
-    @in_our_terms
-    def count(self) -> int:
-        return int(self._passages.count())
 
     @in_our_terms
     def holds(self, generation: str, vectors: Vectors) -> bool:
