@@ -15,6 +15,7 @@ FRONT_MATTER = re.compile(
     r"\A\ufeff?(?P<fence>---|\+\+\+)[ \t]*(?:\r\n?|\n)[\w-]+\s*[:=].*?(?:\r\n?|\n)(?P=fence)[ \t]*(?=\r|\n|\Z)",
     re.DOTALL,
 )
+UNDERLINE = re.compile(r"(?:(?<=\S\n)|(?<=\S\r\n)|(?<=\S\r))([~^\"'+*#`:._])\1{2,}[ \t]*(?=[\r\n]|\Z)")
 IMAGE = re.compile(r"!\[([^\[\]]*)\]\([^()]*\)")
 LINK_TARGET = re.compile(r"\]\([^()\s]*(?:\([^()]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?\)")
 BARE_LINK = re.compile(r"<?https?://[^\s<>，。；）)]+>?")
@@ -50,9 +51,14 @@ class Markdown:
         return min(bisect_right(self.line_starts, offset), len(self.line_starts) - 1)
 
 
-def parse(text: str) -> Markdown:
-    """The block structure of `text`: CommonMark with tables; front matter is no Markdown and is left out."""
+def parse(text: str, *, restructured: bool = False) -> Markdown:
+    """The block structure of `text`: CommonMark with tables; front matter is no Markdown and is left out.
+
+    In reStructuredText (`restructured`) other marks than = and - underline headings too; the rest reads as Markdown.
+    """
     blanked = FRONT_MATTER.sub(lambda found: re.sub(r"[^\r\n]", " ", found[0]), text, count=1)
+    if restructured:
+        blanked = UNDERLINE.sub(lambda found: "-" * len(found[0]), blanked)
     starts = [0, *(found.end() for found in LINE_END.finditer(text))]
     if starts[-1] != len(text):
         starts.append(len(text))

@@ -24,7 +24,7 @@ def split_passages(document: Document) -> list[Passage]:
     `text[start:end] == passage.text` for each; ids are unique and the same every time. A passage that says word for
     word what an earlier one of its section says is left out.
     """
-    markdown = parse(document.text)
+    markdown = parse(document.text, restructured=document.name.lower().endswith(".rst"))
     passages: dict[str, Passage] = {}
     said: set[tuple[tuple[str, ...], str]] = set()
     for outline, draft in _drafts(markdown):

@@ -171,6 +171,20 @@ def test_what_is_said_twice_in_a_section_is_kept_once() -> None:
     assert len(passages(f"# 一\n\n{block * 3}# 二\n\n{block}")) == 2
 
 
+def test_headings_of_restructured_text_are_seen_in_such_files_only() -> None:
+    text = "Guide\n=====\n\nSection A\n~~~~~~~~~\n\nText A.\n\nSection B\n^^^^^^^^^\n\nText B.\n"
+    found = split_passages(document(text, "guide.rst"))
+    assert [(passage.section, passage.text.split()[-1]) for passage in found] == [
+        (("Guide", "Section A"), "A."),
+        (("Guide", "Section B"), "B."),
+    ]
+    assert all(text[passage.start : passage.end] == passage.text for passage in found)
+    windows = split_passages(document(text.replace("\n", "\r\n"), "guide.rst"))
+    assert [passage.section for passage in windows] == [passage.section for passage in found]
+    fenced = "代码：\n~~~\n# 注释\n~~~\n"
+    assert [passage.text for passage in passages(fenced)] == [fenced.strip()]
+
+
 def test_a_machine_translated_page_gives_one_entry_for_each_method() -> None:
     method = "#### \n\n\n方法\\_{0}\n\n\n[<\n \n\n 来源\n \n\n >](https://x.org/a.py#L1)\n\n\n（\n"
     method += "\n\n 名称\n \n : 字符串\n\n\n）\n\n\n做{0}。\n\n\n"
