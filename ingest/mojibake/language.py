@@ -57,8 +57,8 @@ class Scorer(Protocol):
 class Weights:
     """The exponents of the two models in their product."""
 
-    ngrams: float = 0.6
-    words: float = 0.7
+    ngrams: float = 0.8
+    words: float = 0.6
 
 
 class LanguageModel:
