@@ -26,6 +26,8 @@ from rag.prompt import ask_back, plain
 from rag.quote import shown
 
 PLAIN_SHARE = 0.3
+CELL_QUESTIONS = ("请介绍 {} 的{}。", "说说{}的{}", "{} 的{}怎么样？", "关于 {}，它的{}呢？")
+TERM_QUESTIONS = ("请解释{}。", "{}指的是什么？", "说说{}")
 _DEFINITION = re.compile(r"^([^：:\n\[\]<>/]{2,60}?)\s*[：:]\s*([^/\s][^\n]{3,})$")
 _HEADED = re.compile(r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", flags=re.MULTILINE)
 
@@ -71,19 +73,24 @@ def _row_lessons(piece: Piece) -> Iterator[Conversation]:
     if len(piece.header) != len(cells):
         return
     subject = cells[0]
+    everything = "；".join(f"{name}：{cell}" for name, cell in zip(piece.header[1:], cells[1:], strict=True))
+    yield (*ask_back(piece.about, shown(piece)), Message("assistant", f"介绍一下 {subject}"))
+    yield (*plain(f"介绍一下 {subject}"), Message("assistant", f"{subject} — {everything}"))
     for name, cell in zip(piece.header[1:], cells[1:], strict=True):
-        for question in (f"请介绍 {subject} 的{name}。", f"说说{subject}的{name}"):
-            yield (*ask_back(piece.about, shown(piece)), Message("assistant", question))
+        questions = [form.format(subject, name) for form in CELL_QUESTIONS]
+        yield (*ask_back(piece.about, shown(piece)), Message("assistant", questions[len(cell) % len(questions)]))
+        for question in questions:
             yield (*plain(question), Message("assistant", f"{subject} 的{name}：{cell}"))
 
 
 def _definition_lessons(piece: Piece) -> Iterator[Conversation]:
     found = _DEFINITION.match(shown(piece))
-    if not found:
+    if not found or "http" in piece.text:
         return
     subject, meaning = found[1].replace(" › ", " 的").strip(), found[2].strip()
-    for question in (f"请解释{subject}。", f"{subject}指的是什么？"):
-        yield (*ask_back(piece.about, shown(piece)), Message("assistant", question))
+    questions = [form.format(subject) for form in TERM_QUESTIONS]
+    yield (*ask_back(piece.about, shown(piece)), Message("assistant", questions[len(meaning) % len(questions)]))
+    for question in questions:
         yield (*plain(question), Message("assistant", meaning))
 
 

@@ -7,6 +7,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from kb.settings import SOURCES
+from models.pretrain import token_id
 from models.tokenizer import END_OF_TEXT, TURN_END, train_tokenizer
 
 
@@ -27,8 +28,8 @@ def make_base(folder: Path, seed: int = 0, hidden: int = 32, layers: int = 2) ->
             tie_word_embeddings=True,
             initializer_range=0.3,
             bos_token_id=None,
-            eos_token_id=tokenizer.convert_tokens_to_ids(TURN_END),
-            pad_token_id=tokenizer.convert_tokens_to_ids(END_OF_TEXT),
+            eos_token_id=token_id(tokenizer, TURN_END),
+            pad_token_id=token_id(tokenizer, END_OF_TEXT),
         )
     )
     model.save_pretrained(folder)
@@ -36,10 +37,10 @@ def make_base(folder: Path, seed: int = 0, hidden: int = 32, layers: int = 2) ->
     return folder
 
 
-def make_adapter(base: Path, folder: Path, seed: int = 1, **config: object) -> Path:
+def make_adapter(base: Path, folder: Path, seed: int = 1) -> Path:
     """A LoRA adapter with random weights on all linear layers, so that it changes every answer."""
     torch.manual_seed(seed)
-    settings = {"task_type": "CAUSAL_LM", "r": 4, "target_modules": "all-linear", "init_lora_weights": False} | config
-    model = get_peft_model(LlamaForCausalLM.from_pretrained(base), LoraConfig(**settings))
-    model.save_pretrained(folder, save_embedding_layers=False)
+    config = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear", init_lora_weights=False)
+    model = get_peft_model(LlamaForCausalLM.from_pretrained(base), config)
+    model.save_pretrained(str(folder), save_embedding_layers=False)
     return folder
