@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.mojibake.decode import decode
+from ingest.mojibake.decode import MOST_COLUMNS, decode
 from ingest.mojibake.kneser_ney import estimate
 from ingest.mojibake.language import DATA, LanguageModel, Weights
 from ingest.mojibake.lattice import Certain, Choice, Slot
@@ -131,3 +131,10 @@ def test_levels_are_read_back_as_they_were_packed() -> None:
     assert [trie.child(0, 0, symbol) for symbol in (1, 5, 3)] == [0, 1, -1]
     assert [trie.value(1, 0), trie.value(1, 1)] == [-10, NONE]
     assert [trie.weight(1, 0), trie.has_children(1, 0)] == [0, False]
+
+
+def test_a_text_of_nothing_but_slots_is_decided_to_its_end(model: LanguageModel) -> None:
+    slots = [Slot(n, n + 1, ("人", "地", "天")) for n in range(3 * MOST_COLUMNS)]
+    decided = list(decode(slots, model))
+    assert [piece.start for piece in decided] == list(range(3 * MOST_COLUMNS))
+    assert all(isinstance(piece, Choice) and 0 < piece.confidence <= 1 for piece in decided)

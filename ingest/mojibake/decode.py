@@ -9,12 +9,13 @@ from ingest.mojibake.language import Scorer, State
 from ingest.mojibake.lattice import Certain, Choice, Slot
 from ingest.mojibake.symbols import symbols
 
-__all__ = ["Beam", "decode"]
+__all__ = ["MOST_COLUMNS", "Beam", "decode"]
 
 WIDTH = 16  # readings kept at each place
 MOST_CANDIDATES = 64  # of one slot
 RARER = 9.0  # nats: candidates so much rarer than the commonest are not weighed
 SPACE = -6.5  # nats: a candidate that the language model does not see, such as an ideographic space
+MOST_COLUMNS = 500  # without a place where all readings agree
 MARGIN = 10.0  # nats: readings so much worse than the best are dropped
 
 
@@ -40,7 +41,8 @@ def decode(
 ) -> Iterator[Certain | Choice]:
     """The pieces of a lattice with every slot decided, in order.
 
-    Decided text is handed on whenever one beam is left, so that memory does not grow with the text.
+    Decided text is handed on whenever one beam is left, at the latest after `MOST_COLUMNS` pieces, so that memory does
+    not grow with the text.
     """
     beams = [Beam(model.start(), 0.0, 0.0)]
     columns: list[list[Beam]] = [beams]
@@ -49,7 +51,7 @@ def decode(
         pending.append(piece)
         beams = _advance(beams, _readings(piece, model), model, width, margin)
         columns.append(beams)
-        if len(beams) == 1:
+        if len(beams) == 1 or len(columns) > MOST_COLUMNS:
             yield from _settle(columns, pending)
             beams = [Beam(beams[0].state, 0.0, 0.0)]
             columns, pending = [beams], []
@@ -90,7 +92,11 @@ def _advance(
             if beam.best + score > reached.best:
                 reached.best, reached.origin, reached.read = beam.best + score, beam, character
     ranked = sorted(ahead.values(), key=lambda beam: -beam.best)[:width]
-    return [beam for beam in ranked if beam.best > ranked[0].best - margin]
+    least = ranked[0].best - margin
+    kept = [beam for beam in ranked if beam.best > least]
+    for beam in kept:
+        beam.arcs = [arc for arc in beam.arcs if arc[0].best + arc[1] > least]
+    return kept
 
 
 def _settle(columns: list[list[Beam]], pieces: list[Certain | Slot]) -> Iterator[Certain | Choice]:
