@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.mojibake import replay, restore
@@ -139,6 +139,7 @@ def test_clean_text_is_not_touched(text: str) -> None:
     assert (restored.damage, restored.repairs, restored.steps) == ((), (), ())
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text_is_restored_by_its_steps_and_only_once(text: str) -> None:
     once = restore(text)

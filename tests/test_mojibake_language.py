@@ -38,6 +38,7 @@ def test_symbols_pass_over_markup_and_fold_latin_words() -> None:
     assert symbols("使用 **LoRA-7b** 的`peft` ，\r\n\n  > 完\\_成") == "使用a的a，\n完成"
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("天地人", min_size=1, max_size=4), min_size=1, max_size=30, unique=True))
 def test_a_trie_finds_what_was_put_in_and_nothing_else(words: list[str]) -> None:
     numbers = {"天": 3, "地": 1, "人": 2}

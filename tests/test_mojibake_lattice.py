@@ -29,6 +29,7 @@ def holds(text: str, pieces: list[Certain | Slot]) -> bool:
 
 
 @pytest.mark.parametrize("page", ["cp1252", "cp1254", "cp1250", "cp1251", "cp1257", "cp1258"])
+@settings(deadline=None)
 @given(text=PROSE)
 def test_the_truth_is_always_a_reading(page: str, text: str) -> None:
     damaged = text.encode().decode(page, errors="ignore").replace("\u00ad", "")
@@ -38,6 +39,7 @@ def test_the_truth_is_always_a_reading(page: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("errors", ["ignore", "replace"])
+@settings(deadline=None)
 @given(text=PROSE.filter(lambda text: "\n" not in text))
 def test_the_truth_is_always_a_reading_of_gbk(errors: str, text: str) -> None:
     damaged = text.encode().decode("gbk", errors=errors)
@@ -45,6 +47,7 @@ def test_the_truth_is_always_a_reading_of_gbk(errors: str, text: str) -> None:
     assert holds(text, list(lattice(damaged, 0, len(damaged), misreading)))
 
 
+@settings(deadline=None)
 @given(PROSE)
 def test_pieces_cover_the_damaged_text_in_order(text: str) -> None:
     damaged = text.encode().decode("gbk", errors="ignore")

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.read import decode, raw_document, read_file
@@ -41,6 +41,7 @@ def test_gbk_with_four_byte_characters_is_gb18030() -> None:
     assert decode(raw_document("a.md", text.encode("gb18030"))).text == text
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
 def test_utf8_is_never_taken_for_anything_else(text: str) -> None:
     if not text.strip():
@@ -49,6 +50,7 @@ def test_utf8_is_never_taken_for_anything_else(text: str) -> None:
     assert decoded.text == text.removeprefix("\ufeff")
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=200))
 def test_any_bytes_decode_exactly_or_are_refused_by_name(data: bytes) -> None:
     try:
