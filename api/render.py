@@ -1,5 +1,6 @@
 """Replies as people read them in a terminal."""
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -122,7 +123,9 @@ def _measures(variant: VariantOut, language: Language) -> str:
 def _source(citation: CitationOut, language: Language) -> str:
     first, last = citation.lines
     lines = say("line" if first == last else "lines", language, first=first, last=last)
-    mark = f" · {say('restored', language, confidence=citation.restored)}" if citation.restored is not None else ""
+    mark = ""
+    if citation.restored is not None:  # rounded down: only certainty is 1.00
+        mark = f" · {say('restored', language, confidence=math.floor(100 * citation.restored) / 100)}"
     return f"[{citation.n}] {_visible(citation.source)} · {lines} · {_trail(citation.section)}{mark}"
 
 

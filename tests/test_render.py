@@ -115,8 +115,8 @@ def test_an_answer_is_followed_by_its_sources(question: str, source: str) -> Non
 
 def test_a_source_with_inferred_characters_is_marked() -> None:
     console = pipe()
-    show_answer(console, answer("What?", citation(restored=0.874, lines=(3, 3))))
-    assert "line 3 · 模型 › LLaMA · inferred characters, ≥ 0.87 sure" in shown(console)
+    show_answer(console, answer("What?", citation(restored=0.9989, lines=(3, 3))))
+    assert "line 3 · 模型 › LLaMA · inferred characters, ≥ 0.99 sure" in shown(console)
 
 
 def test_an_answer_without_citations_has_no_list_of_sources() -> None:
