@@ -59,11 +59,11 @@ def compare(question: str, answerer: Answerer, seed: int = 0) -> Comparison:
 
 
 def grounded(answer: str, passages: str) -> float:
-    """The share of the answer's characters that stand in the passages in runs of four or more.
+    """The share of the answer's letters and digits that stand in the passages in runs of four or more.
 
-    White space, emphasis and citation marks don't count.
+    Citation marks, punctuation and white space don't count.
     """
-    said, known = _plain(answer), _plain(passages)
+    said, known = _letters(answer), _letters(passages)
     if not said:
         return 0.0
     grams = {known[i : i + GRAM] for i in range(len(known) - GRAM + 1)}
@@ -74,5 +74,5 @@ def grounded(answer: str, passages: str) -> float:
     return round(sum(covered) / len(said), 4)
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"\[\d+\]|[\s*`|#]", "", text).casefold()
+def _letters(text: str) -> str:
+    return re.sub(r"\[\d+\]|[\W_]", "", text).casefold()

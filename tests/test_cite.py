@@ -40,7 +40,7 @@ def test_lowest_confidence_counts_only_what_is_inside(start: int, end: int, expe
         ("低秩分解 [1]", 1.0),
         ("低秩分解abcd", 0.5),
         ("完全是编造的", 0.0),
-        ("**低秩** 分解", 1.0),
+        ("**低秩** 分解：更新。", 1.0),
         ("", 0.0),
         ("低秩分", 0.0),
     ],
