@@ -133,7 +133,9 @@ class Services:
         return load_chat(self.settings)
 
     def close(self) -> None:
-        """Let go of the knowledge base, if it was opened."""
+        """Let go of what was opened: answers being written are finished first."""
+        if self._chat.made:
+            self.chat.close()
         if self._store.made:
             self.store.close()
 

@@ -4,6 +4,7 @@ Requests that arrive together are answered in one left-padded batch, each with i
 of them does can't change what another gets.
 """
 
+import atexit
 import threading
 import time
 from collections import deque
@@ -51,6 +52,7 @@ class ChatModel:
         self._waiting: deque[Request | Callable[[], None]] = deque()
         self._news = threading.Condition()
         self._worker: threading.Thread | None = None
+        self._closed = False
 
     @property
     def window(self) -> int:
@@ -131,6 +133,15 @@ class ChatModel:
             nats[rows] = done.result()
         return Scored(nats, sum(lengths))
 
+    def close(self) -> None:
+        """Finishes what was asked for and ends the worker; nothing can be asked afterwards."""
+        with self._news:
+            self._closed = True
+            self._news.notify()
+        if self._worker is not None:
+            self._worker.join()
+            atexit.unregister(self.close)
+
     def _request(
         self,
         conversation: Conversation,
@@ -153,15 +164,20 @@ class ChatModel:
             if len(self._waiting) + len(jobs) > MOST_WAITING:
                 raise BusyError(f"{len(self._waiting)} requests are waiting for the model. Try again in a few seconds.")
             self._waiting.extend(jobs)
+            if self._closed:
+                raise ModelError(f"The model {self.name} was closed. Load it again.")
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="chat-model", daemon=True)
                 self._worker.start()
+                atexit.register(self.close)  # a thread that the interpreter ends inside torch would abort the process
             self._news.notify()
 
     def _work(self) -> None:
         while True:
             with self._news:
-                self._news.wait_for(lambda: self._waiting)
+                self._news.wait_for(lambda: self._waiting or self._closed)
+                if not self._waiting:
+                    return
             time.sleep(GATHER_SECONDS)
             with self._news:
                 job = self._waiting.popleft()

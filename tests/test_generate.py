@@ -144,6 +144,16 @@ def test_error_in_the_worker_reaches_the_caller_and_the_next_request_works(chat:
     assert chat.generate(CONVERSATIONS[:1], [None], max_new_tokens=4)[0].completion_tokens > 0
 
 
+def test_closing_finishes_what_was_asked_and_refuses_the_rest(tiny_base: Path) -> None:
+    chat = load_chat(Settings(chat_model=str(tiny_base), adapter="none", device="cpu"))
+    streams = [chat.submit(conversation, max_new_tokens=8) for conversation in CONVERSATIONS]
+    chat.close()
+    assert all(stream.result().completion_tokens > 0 for stream in streams)
+    with pytest.raises(ModelError, match="was closed"):
+        chat.submit(CONVERSATIONS[0])
+    chat.close()
+
+
 def test_too_many_waiting_requests_are_refused(chat: ChatModel) -> None:
     with pytest.raises(BusyError, match="Try again"):
         chat.generate([CONVERSATIONS[0]] * (MOST_WAITING + 1), [None] * (MOST_WAITING + 1))
