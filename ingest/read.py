@@ -21,6 +21,7 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+ZEROS_IN_PLACE = 0.8
 UNMARKED_WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 HIGH = re.compile(r"[^\x00-\x7f]")
@@ -109,11 +110,18 @@ def _marked(raw: RawDocument) -> Decoded | None:
 
 
 def _wide(data: bytes) -> Decoded | None:
-    """UTF-16 or UTF-32 without a mark: text in them has many zero bytes, and always at the same places."""
+    """UTF-16 or UTF-32 without a mark: text in them has many zero bytes, nearly always at the same places."""
     if data.count(0) * 10 < len(data):
         return None
-    readings = (_read_as(data, encoding) for encoding in UNMARKED_WIDE)
+    readings = (_read_as(data, encoding) for encoding in UNMARKED_WIDE if _zeros_are_high(data, encoding))
     return next((found for found in readings if found and not CONTROLS.search(found.text)), None)
+
+
+def _zeros_are_high(data: bytes, encoding: str) -> bool:
+    """Whether zero bytes stand where the encoding has the high byte of a common character."""
+    width = 4 if encoding.startswith("utf-32") else 2
+    high = range(1, width) if encoding.endswith("le") else range(width - 1)
+    return sum(data[place::width].count(0) for place in high) >= ZEROS_IN_PLACE * data.count(0)
 
 
 def _by_evidence(raw: RawDocument) -> Decoded:

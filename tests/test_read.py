@@ -71,9 +71,10 @@ def test_any_bytes_decode_exactly_or_are_refused_by_name(data: bytes) -> None:
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "not text"),
         (CHINESE.encode()[:-2] + b"\xe4\xb8", "broken at byte"),
         (CHINESE.encode("utf-16")[:-1], "byte order mark"),
+        (b"\x00\x01\x02\xff\xfe\x00", "not text"),
         ("Türkçe öğrenmek için ışık".encode("cp1254"), "not text in any encoding"),
     ],
-    ids=["empty", "blank", "image", "cut off", "cut off after its mark", "too little evidence"],
+    ids=["empty", "blank", "image", "cut off", "cut off after its mark", "scattered zeros", "too little evidence"],
 )
 def test_what_is_no_text_is_refused_in_one_clear_line(data: bytes, says: str) -> None:
     with pytest.raises(InputError, match=says) as refused:
