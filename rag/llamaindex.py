@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, CompletionResponse, LLMMetadata, MessageRole
+from llama_index.core.base.llms.types import (
+    ChatMessage,
+    ChatResponse,
+    ChatResponseGen,
+    CompletionResponse,
+    CompletionResponseGen,
+    LLMMetadata,
+    MessageRole,
+)
 from llama_index.core.embeddings import BaseEmbedding
 from llama_index.core.llms import CustomLLM
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
@@ -14,6 +22,7 @@ from pydantic import PrivateAttr
 from kb.records import Hit
 from models.embed import Embedder
 from models.generate import ChatModel
+from models.stream import Stream
 from models.template import Message
 from rag.retrieve import Retriever
 
@@ -93,18 +102,33 @@ class GuideLLM(CustomLLM):
 
     @llm_chat_callback()
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        conversation = [Message(message.role.value, message.content or "") for message in messages]  # type: ignore[arg-type]
-        name = self._chat.adapter_name(kwargs.get("adapter", self.adapter))
-        limit = kwargs.get("max_new_tokens", self.max_new_tokens)
-        written = self._chat.generate([conversation], [name], max_new_tokens=limit)[0]
+        stream = self._submit(messages, **kwargs)
+        written = stream.result()
         return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=written.text), raw=written)
 
+    @llm_chat_callback()
+    def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
+        stream = self._submit(messages, **kwargs)
+
+        def parts() -> ChatResponseGen:
+            text = ""
+            for piece in stream:
+                text += piece
+                yield ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=text), delta=piece)
+
+        return parts()
+
     @llm_completion_callback()
-    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002, FBT
+    def complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponse:  # noqa: ARG002
         answer = self.chat([ChatMessage(role=MessageRole.USER, content=prompt)], **kwargs)
         return CompletionResponse(text=answer.message.content or "", raw=answer.raw)
 
     @llm_completion_callback()
-    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> Any:  # noqa: ARG002
-        whole = self.complete(prompt, **kwargs)
-        yield CompletionResponse(text=whole.text, delta=whole.text, raw=whole.raw)
+    def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002
+        whole = self.stream_chat([ChatMessage(role=MessageRole.USER, content=prompt)], **kwargs)
+        return (CompletionResponse(text=part.message.content or "", delta=part.delta) for part in whole)
+
+    def _submit(self, messages: Sequence[ChatMessage], **options: Any) -> Stream:
+        conversation = [Message(message.role.value, message.content or "") for message in messages]  # type: ignore[arg-type]
+        name = self._chat.adapter_name(options.get("adapter", self.adapter))
+        return self._chat.submit(conversation, name, max_new_tokens=options.get("max_new_tokens", self.max_new_tokens))
