@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import pytest
+from hypothesis import settings
 
 from tests.tiny import make_adapter, make_base
+
+settings.register_profile("ci", derandomize=True, deadline=None)  # the same cases every time, however slow
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 if TYPE_CHECKING:
     from api.services import Services

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ingest.mojibake.frequent import familiar_characters
 from ingest.mojibake.kinds import (
     DOUBLE_BYTE,
     FOREIGN,
@@ -164,7 +165,7 @@ def _best_reading(text: str) -> Reading | None:
     """The encoding, and the mark of replaced bytes, under which most whole East Asian characters come out.
 
     Among equals, such as Windows-1252 and -1254, the one whose holes are the bytes that are not met; then the
-    commonest.
+    commonest. Among those that a short text can't tell apart so, the one with more familiar characters.
     """
     suspects = sample(text)
     views = {name: encoding(name).view(suspects).bytes for name in (*SINGLE_BYTE, *DOUBLE_BYTE)}
@@ -182,8 +183,16 @@ def _best_reading(text: str) -> Reading | None:
     most, least, best = max(ranked, key=lambda entry: entry[:2], default=(0, 0.0, None))
     if best is None or most < ENOUGH:
         return None
-    like = (reading for whole, surprise, reading in ranked if whole == most and surprise > least - UNDECIDED)
-    return replace(best, holes=frozenset[int]().union(*(reading.encoding.holes for reading in like)))
+    like = [entry for entry in ranked if entry[0] == most and entry[1] > least - UNDECIDED]
+    if len(like) > 1:
+        best = max(like, key=lambda entry: (_familiar(views[entry[2].encoding.name]), entry[1]))[2]
+    return replace(best, holes=frozenset[int]().union(*(reading.encoding.holes for _, _, reading in like)))
+
+
+def _familiar(view: str) -> int:
+    """How many familiar characters stand whole in a view."""
+    familiar = familiar_characters()
+    return sum(found.encode("latin-1").decode(errors="ignore") in familiar for found in EAST_ASIAN.findall(view))
 
 
 def _surprise(page: Encoding, view: str) -> float:

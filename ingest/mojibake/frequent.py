@@ -1,8 +1,9 @@
 """What text in an East Asian encoding must show: characters that hardly a sentence of its language does without."""
 
 import re
+from functools import cache
 
-__all__ = ["EAST_ASIAN_ENCODINGS", "ENOUGH_FREQUENT", "frequent_share"]
+__all__ = ["EAST_ASIAN_ENCODINGS", "ENOUGH_FREQUENT", "familiar_characters", "frequent_share"]
 
 JAPANESE = frozenset("のにはをたがでてとしれさあるいもなこうらかす")
 EAST_ASIAN_ENCODINGS = {
@@ -27,3 +28,16 @@ def frequent_share(text: str, encoding: str) -> float:
     high = HIGH.findall(text)
     frequent = EAST_ASIAN_ENCODINGS[encoding]
     return sum(c in frequent for c in high) / len(high) if high else 0.0
+
+
+@cache
+def familiar_characters() -> frozenset[str]:
+    """What the national standards put first: marks, kana, the commoner half of ideographs, common Hangul syllables."""
+    trails = [*range(0x40, 0x7F), *range(0xA1, 0xFF)]
+    planes = {
+        "gb2312": [*range(0xA1, 0xA6), *range(0xB0, 0xD8)],
+        "big5": range(0xA1, 0xC7),
+        "euc_kr": range(0xB0, 0xC9),
+    }
+    pairs = ((name, bytes((lead, trail))) for name, leads in planes.items() for lead in leads for trail in trails)
+    return frozenset(pair.decode(name, errors="ignore") for name, pair in pairs) - {""}
