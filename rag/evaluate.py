@@ -3,8 +3,8 @@
     python -m rag.evaluate --reading READING [--chat MODEL] [--json FILE]
 
 Each question gets its own passage and three others; one piece of at most 120 characters is chosen, and is right when it
-holds the answer. Prints the share that is right by overlap alone, by the model's likelihood alone and by both, for
-weights from which `rag.quote.Weights` is taken.
+holds the answer. Prints the share that is right by overlap alone, by the model's likelihood alone and by both, at
+several weights of the likelihood.
 """
 
 import argparse

@@ -21,7 +21,7 @@ _NUMBERING = re.compile(r"^\W*(?:\d[\d.]*\s+)?")
 
 @dataclass(frozen=True)
 class Weights:
-    """How much each score counts for a piece; chosen on held-out reading questions (docs/answers.md)."""
+    """How much each score counts for a piece; chosen on development questions over the guide (docs/answers.md)."""
 
     overlap: float = 1.0
     likelihood: float = 0.1
