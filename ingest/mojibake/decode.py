@@ -35,6 +35,28 @@ class Beam:
     arcs: list[tuple["Beam", float, str]] = field(default_factory=list)
     backward: float = -math.inf
 
+    def enter(self, before: "Beam", score: float, read: str) -> None:
+        """Adds the way from `before` that reads `read`."""
+        self.arcs.append((before, score, read))
+        self.forward = _add(self.forward, before.forward + score) if len(self.arcs) > 1 else before.forward + score
+        if before.best + score > self.best:
+            self.best, self.origin, self.read = before.best + score, before, read
+
+
+@dataclass(slots=True, eq=False)
+class Way:
+    """Readings under way through certain text: where they began, with the score each had then less `gained` since."""
+
+    state: State
+    best: float
+    origins: list[tuple[Beam, float]]
+    gained: float = 0.0
+
+    def take(self, other: "Way") -> None:
+        """Joins the readings of a way that has come to the same state."""
+        self.origins += [(beam, score + other.gained - self.gained) for beam, score in other.origins]
+        self.best = max(self.best, other.best)
+
 
 def decode(
     pieces: Iterable[Certain | Slot], model: Scorer, width: int = WIDTH, margin: float = MARGIN
@@ -48,8 +70,11 @@ def decode(
     columns: list[list[Beam]] = [beams]
     pending: list[Certain | Slot] = []
     for piece in pieces:
+        if isinstance(piece, Certain):
+            beams = _through(beams, symbols(piece.text), model, margin)
+        else:
+            beams = _choose(beams, _weighed(piece.candidates, model), model, width, margin)
         pending.append(piece)
-        beams = _advance(beams, _readings(piece, model), model, width, margin)
         columns.append(beams)
         if len(beams) == 1 or len(columns) > MOST_COLUMNS:
             yield from _settle(columns, pending)
@@ -58,44 +83,62 @@ def decode(
     yield from _settle(columns, pending)
 
 
-def _readings(piece: Certain | Slot, model: Scorer) -> list[tuple[str, str]]:
-    """What a piece may be read as, with the symbols that the language model sees."""
-    if isinstance(piece, Certain):
-        return [("", symbols(piece.text))]
-    return _weighed(piece.candidates, model)
-
-
 @lru_cache(maxsize=10_000)
 def _weighed(candidates: tuple[str, ...], model: Scorer) -> list[tuple[str, str]]:
-    """The commonest of the candidates, from the commonest down."""
+    """The commonest of the candidates, from the commonest down, each with the symbols that the model sees."""
     readings = [(candidate, symbols(candidate)) for candidate in candidates]
     priors = [(sum(map(model.prior, text)) if text else SPACE, n) for n, (_, text) in enumerate(readings)]
     least = max(priors)[0] - RARER
     return [readings[n] for prior, n in sorted(priors, reverse=True)[:MOST_CANDIDATES] if prior >= least]
 
 
-def _advance(
-    beams: list[Beam], readings: list[tuple[str, str]], model: Scorer, width: int, margin: float
-) -> list[Beam]:
-    ahead: dict[int, Beam] = {}
+def _choose(beams: list[Beam], readings: list[tuple[str, str]], model: Scorer, width: int, margin: float) -> list[Beam]:
+    """The beams behind a slot."""
+    ahead: dict[State, Beam] = {}
     for beam in beams:
         for character, text in readings:
-            state, score = beam.state, SPACE if character and not text else 0.0
+            state, score = beam.state, 0.0 if text else SPACE
             for symbol in text:
-                gained, state = model.score(state, symbol)
+                gained, state = state.next.get(symbol) or model.score(state, symbol)
                 score += gained
-            reached = ahead.get(id(state))
+            reached = ahead.get(state)
             if reached is None:
-                reached = ahead[id(state)] = Beam(state, -math.inf, -math.inf)
-            reached.arcs.append((beam, score, character))
-            reached.forward = _add(reached.forward, beam.forward + score)
-            if beam.best + score > reached.best:
-                reached.best, reached.origin, reached.read = beam.best + score, beam, character
-    ranked = sorted(ahead.values(), key=lambda beam: -beam.best)[:width]
+                reached = ahead[state] = Beam(state, -math.inf, -math.inf)
+            reached.enter(beam, score, character)
+    return _best(ahead.values(), width, margin)
+
+
+def _through(beams: list[Beam], text: str, model: Scorer, margin: float) -> list[Beam]:
+    """The beams behind certain symbols; those that meet on the way go on as one."""
+    ways = [Way(beam.state, beam.best, [(beam, 0.0)]) for beam in beams]
+    for symbol in text:
+        met: dict[State, Way] = {}
+        for way in ways:
+            gained, way.state = way.state.next.get(symbol) or model.score(way.state, symbol)
+            way.gained += gained
+            way.best += gained
+            if (other := met.setdefault(way.state, way)) is not way:
+                other.take(way)
+        ways = list(met.values())
+        if len(ways) > 1:
+            least = max(way.best for way in ways) - margin
+            ways = [way for way in ways if way.best > least]
+    ahead = []
+    for way in ways:
+        reached = Beam(way.state, -math.inf, -math.inf)
+        for beam, score in way.origins:
+            reached.enter(beam, score + way.gained, "")
+        ahead.append(reached)
+    return _best(ahead, len(ahead), margin)
+
+
+def _best(beams: Iterable[Beam], width: int, margin: float) -> list[Beam]:
+    ranked = sorted(beams, key=lambda beam: -beam.best)[:width]
     least = ranked[0].best - margin
     kept = [beam for beam in ranked if beam.best > least]
     for beam in kept:
-        beam.arcs = [arc for arc in beam.arcs if arc[0].best + arc[1] > least]
+        if len(beam.arcs) > 1:
+            beam.arcs = [arc for arc in beam.arcs if arc[0].best + arc[1] > least]
     return kept
 
 

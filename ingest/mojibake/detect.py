@@ -7,7 +7,7 @@ are left to ftfy, whose rules know which pairs of letters are words somewhere.
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.mojibake.frequent import familiar_characters
@@ -24,9 +24,9 @@ from ingest.mojibake.kinds import (
     encoding,
     pattern,
 )
-from ingest.mojibake.lattice import LENGTHS, SEQUENCE, Misreading, complete, decoded
+from ingest.mojibake.lattice import COMPLETE, LENGTHS, SEQUENCE, Misreading
 
-__all__ = ["find_misreadings", "sample", "suspect_lines"]
+__all__ = ["EAST_ASIAN", "GLIMPSE", "find_misreadings", "sample", "suspect_lines"]
 
 CONTINUATIONS = range(0x80, 0xC0)
 
@@ -58,6 +58,9 @@ EAST_ASIAN = re.compile(
 CONTINUATION = re.compile("[\x80-\xbf]")
 HIGH = re.compile(f"[\x80-\xff{FOREIGN}]")
 PROMISING = 0.7  # of the most whole characters that any encoding gives
+GLIMPSE = 600  # characters that rule most encodings out, if so many whole ones are there
+SEEN_ENOUGH = 20
+PLACES = {name: place for place, name in enumerate((*SINGLE_BYTE, *DOUBLE_BYTE))}
 MOST_STRAYS = 0.1  # for each whole East Asian character
 MOST_BROKEN = 1
 SLACK = 2  # more broken ones in a short text
@@ -118,17 +121,19 @@ def suspect_lines(text: str) -> Iterator[str]:
         start, end = text.rfind("\n", 0, sign.start()) + 1, text.find("\n", sign.end())
         end = len(text) if end < 0 else end
         line = text[start:end]
-        if sign["letters"] or len(SUSPICIOUS.findall(line)) * SPARSEST > sum(not c.isascii() for c in line):
+        if sign["letters"] or len(SUSPICIOUS.findall(line)) * SPARSEST > len(line) - len(
+            line.encode("ascii", "ignore")
+        ):
             yield line
 
 
-def sample(text: str) -> str:
+def sample(text: str, enough: int = SAMPLE) -> str:
     """Enough of the suspect lines to tell what happened to them."""
     lines, size = [], 0
     for line in suspect_lines(text):
         lines.append(line)
         size += len(line)
-        if size > SAMPLE:
+        if size > enough:
             break
     return "\n".join(lines)
 
@@ -168,17 +173,14 @@ def _best_reading(text: str) -> Reading | None:
     commonest. Among those that a short text can't tell apart so, the one with more familiar characters.
     """
     suspects = sample(text)
-    views = {name: encoding(name).view(suspects).bytes for name in (*SINGLE_BYTE, *DOUBLE_BYTE)}
-    promising = {name: len(EAST_ASIAN.findall(view)) for name, view in views.items()}
     ranked: list[tuple[int, float, Reading]] = []
-    for place, (name, count) in enumerate(promising.items()):
-        if count < max(1, PROMISING * max(promising.values())):
-            continue
+    views = _promising_views(suspects)
+    for name in views:
         for mark in (MARK, "?") if "?" in suspects else (MARK,):
             read = [(run, _evidence(run, mark)) for run in RUN.findall(views[name])]
             good = [(run, found) for run, found in read if found.convincing(encoding(name))]
             whole = sum(found.whole - found.strays for _, found in good)
-            surprise = _surprise(encoding(name), "".join(run for run, _ in good)) + RARER * place
+            surprise = _surprise(encoding(name), "".join(run for run, _ in good)) + RARER * PLACES[name]
             ranked.append((whole, -surprise, Reading(encoding(name), mark)))
     most, least, best = max(ranked, key=lambda entry: entry[:2], default=(0, 0.0, None))
     if best is None or most < ENOUGH:
@@ -187,6 +189,21 @@ def _best_reading(text: str) -> Reading | None:
     if len(like) > 1:
         best = max(like, key=lambda entry: (_familiar(views[entry[2].encoding.name]), entry[1]))[2]
     return replace(best, holes=frozenset[int]().union(*(reading.encoding.holes for _, _, reading in like)))
+
+
+def _promising_views(text: str) -> dict[str, str]:
+    """The bytes of `text` in the encodings that give nearly as many whole East Asian characters as any."""
+    whole = _whole_characters(text[:GLIMPSE], PLACES)
+    if max(whole.values()) >= SEEN_ENOUGH:
+        whole = _whole_characters(text, [name for name in whole if whole[name] >= PROMISING / 2 * max(whole.values())])
+    else:
+        whole = _whole_characters(text, PLACES)
+    least = max(1, PROMISING * max(whole.values()))
+    return {name: encoding(name).view(text).bytes for name, count in whole.items() if count >= least}
+
+
+def _whole_characters(text: str, names: Iterable[str]) -> dict[str, int]:
+    return {name: len(EAST_ASIAN.findall(encoding(name).view(text).bytes)) for name in names}
 
 
 def _familiar(view: str) -> int:
@@ -219,26 +236,24 @@ def _runs(text: str, misread_in: Encoding, mark: str) -> list[Run]:
 
 def _evidence(bytes_: str, mark: str) -> Evidence:
     whole = len(EAST_ASIAN.findall(bytes_))
-    if decoded(bytes_) is not None:
-        return Evidence(whole, 0, 0)
-    sequences = SEQUENCE.findall(bytes_.replace(mark, MARK))
-    broken = sum(not complete(sequence) for sequence in sequences)
-    strays = len(HIGH.findall(bytes_)) - sum(len(sequence) - sequence.count(MARK) for sequence in sequences)
-    return Evidence(whole, broken, strays)
+    rest = COMPLETE.sub(" ", bytes_.replace(mark, MARK))
+    broken = SEQUENCE.findall(rest)
+    held = "".join(broken)
+    return Evidence(whole, len(broken), len(HIGH.findall(rest)) - len(held) + held.count(MARK))
 
 
 def _losses(reading: Reading, runs: Sequence[str]) -> Misreading:
     """What became of the bytes that the encoding has no character for."""
     misread_in, mark = reading.encoding, reading.mark
-    sequences = [found for run in runs for found in SEQUENCE.findall(run.replace(mark, MARK))]
-    broken = [sequence for sequence in sequences if not complete(sequence)]
+    bytes_ = "\n".join(runs).replace(mark, MARK)
+    broken = SEQUENCE.findall(COMPLETE.sub(" ", bytes_))
     if not broken:
         return Misreading(misread_in)
     dropped = any(len(sequence) < LENGTHS[sequence[0]] for sequence in broken)
     replaced = mark if any(MARK in sequence for sequence in broken) else None
     if not isinstance(misread_in, SingleByte):
         return Misreading(misread_in, frozenset(CONTINUATIONS), dropped, replaced)
-    through = Counter("".join(sequences))
+    through = Counter("".join(SEQUENCE.findall(bytes_)))
     missing = reading.holes - {ord(byte) for byte in through}
     if dropped and through[chr(SOFT_HYPHEN)] <= FEW * through.total() / 64:
         missing |= {SOFT_HYPHEN}

@@ -1,9 +1,10 @@
 """The encodings that UTF-8 is misread as: which text each byte becomes, and which bytes become none."""
 
 import re
-from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property
+from itertools import chain, count, repeat
 from typing import Protocol
 
 __all__ = [
@@ -49,15 +50,20 @@ OUTSIDE = "\uffff"
 EAST = 0x2E80  # from here on: East Asian scripts, symbols, emoji
 
 
-@dataclass(frozen=True)
 class View:
-    """A text as the bytes it was made from, as characters U+0000–U+00FF, with `MARK`, `FOREIGN` and `OUTSIDE` in it.
+    """A text as the bytes it was made from, as characters U+0000–U+00FF, with `MARK`, `FOREIGN` and `OUTSIDE` in it."""
 
-    `at[n]` is the offset in the text of the character that byte n belongs to; at the end stands the text's length.
-    """
+    def __init__(self, text: str, table: "_Table") -> None:
+        self.bytes = text.translate(table)
+        self._text, self._table = text, table
 
-    bytes: str
-    at: Sequence[int]
+    @cached_property
+    def at(self) -> Sequence[int]:
+        """`at[n]` is the offset in the text of the character that byte n belongs to; at the end the text's length."""
+        if len(self.bytes) == len(self._text):
+            return range(len(self._text) + 1)
+        sizes = map(len, map(self._table.__getitem__, map(ord, self._text)))
+        return [*chain.from_iterable(map(repeat, count(), sizes)), len(self._text)]
 
     def begins(self, n: int) -> bool:
         """Whether a character of the text begins at byte n, so that bytes may be missing before it."""
@@ -89,45 +95,48 @@ class SingleByte:
     """A code page; `holes` are the bytes above ASCII that may give no character."""
 
     name: str
-    table: dict[int, str]
+    table: "_Table"
     holes: frozenset[int]
 
     def view(self, text: str) -> View:
-        return View(text.translate(self.table), range(len(text) + 1))
+        return View(text, self.table)
 
 
-class _Table(dict[int, str]):
-    """What `str.translate` makes of each character."""
-
-    def __missing__(self, code_point: int) -> str:
-        return FOREIGN if code_point < EAST else OUTSIDE
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DoubleByte:
     """An East Asian encoding of one and two bytes; a byte that begins no character is dropped alone."""
 
     name: str
+    table: "_Table"
     holes: frozenset[int] = frozenset()
 
     def view(self, text: str) -> View:
-        encoded = [_encoded(self.name, character) for character in text]
-        at = [offset for offset, bytes_ in enumerate(encoded) for _ in bytes_]
-        return View("".join(encoded), [*at, len(text)])
+        return View(text, self.table)
 
     def drops(self, byte: int, following: int | None) -> bool:
         """Whether `byte`, where a character should begin, gives none when `following` (None: no byte) comes next."""
         return _drops(self.name, byte, following)
 
 
-@lru_cache(maxsize=65536)
-def _encoded(name: str, character: str) -> str:
-    if character == MARK:
-        return MARK
-    try:
-        return character.encode(name).decode("latin-1")
-    except UnicodeEncodeError:
-        return FOREIGN
+class _Table(dict[int, str]):
+    """What `str.translate` makes of each character; what is not in the table is worked out once."""
+
+    def __init__(self, known: Mapping[int, str], codec: str | None = None) -> None:
+        super().__init__(known)
+        self.codec = codec
+
+    def __missing__(self, code_point: int) -> str:
+        made = self._made(chr(code_point))
+        self[code_point] = made
+        return made
+
+    def _made(self, character: str) -> str:
+        if self.codec is None:
+            return FOREIGN if ord(character) < EAST else OUTSIDE
+        try:
+            return character.encode(self.codec).decode("latin-1")
+        except UnicodeEncodeError:
+            return FOREIGN
 
 
 @cache
@@ -151,7 +160,7 @@ def encoding(name: str) -> SingleByte | DoubleByte:
     Latin-1 has none, but its control characters U+0080–U+009F are often stripped.
     """
     if name in DOUBLE_BYTE:
-        return DoubleByte(name)
+        return DoubleByte(name, _Table({ord(MARK): MARK}, name))
     characters = {byte: bytes([byte]).decode(name, errors="ignore") for byte in range(0x80, 0x100)}
     table = {code_point: chr(code_point) for code_point in range(0x80)}
     table |= {ord(character or chr(byte)): chr(byte) for byte, character in characters.items()}

@@ -4,6 +4,7 @@ States are built when they are first met and kept, each with its transitions, so
 before in the same state is one look-up.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Protocol, Self
 import numpy as np
 
 from ingest.mojibake.symbols import NEWLINE
-from ingest.mojibake.trie import NONE, STEP, Trie
+from ingest.mojibake.trie import NO_VALUE, STEP, ZERO, Trie
 
 __all__ = ["LanguageModel", "Scorer", "State", "Weights", "default_model"]
 
 DATA = Path(__file__).parent / "language.npz"
 UNKNOWN = -250  # in the trie's steps: a symbol that is in no n-gram or no list of words
 NEW_WORD = (0, 0, 0)
+Word = tuple[int, int, int]
 MOST_STATES = 300_000  # about 200 MB; then those built so far are forgotten
 
 
@@ -112,37 +114,51 @@ class LanguageModel:
 
     def _next_ngrams(self, nodes: tuple[int, ...], number: int) -> tuple[int, tuple[int, ...]]:
         """The longest n-gram that ends in the symbol, and the back-off weights of the longer contexts that lack it."""
+        levels = self.ngrams.levels
         found: list[int] = []
-        for depth, node in enumerate((0, *nodes)):
-            child = self.ngrams.child(depth, node, number)
-            if child < 0:
+        depth, node = 0, 0
+        for node in (0, *nodes):
+            first, symbols, _, _ = levels[depth]
+            end = first[node + 1]
+            at = bisect_left(symbols, number, first[node], end)
+            if at == end or symbols[at] != number:
                 break
-            found.append(child)
-        if not found:
+            found.append(at)
+            depth += 1
+        if not depth:
             return UNKNOWN, ()
-        score = self.ngrams.value(len(found), found[-1])
-        for depth in range(len(found), len(nodes) + 1):
-            score += self.ngrams.weight(depth, nodes[depth - 1])
-        while found and not self.ngrams.has_children(len(found), found[-1]):
+        score = ZERO - levels[depth - 1][2][found[-1]]
+        for longer in range(depth - 1, len(nodes)):
+            score += ZERO - levels[longer][3][nodes[longer]]
+        while depth:
+            first = levels[depth][0]
+            node = found[-1]
+            if first[node] < first[node + 1]:
+                break
             found.pop()
+            depth -= 1
         return score, tuple(found)
 
-    def _next_words(
-        self, words: tuple[tuple[int, int, int], ...], number: int
-    ) -> tuple[int, tuple[tuple[int, int, int], ...]]:
+    def _next_words(self, words: tuple[Word, ...], number: int) -> tuple[int, tuple[Word, ...]]:
         """How much the best segmentation changes, and the words that may be under way behind the symbol."""
+        levels = self.words.levels
         best = UNKNOWN
         longer = []
         for depth, node, before in words:
-            child = self.words.child(depth, node, number)
-            if child < 0:
+            first, symbols, values, _ = levels[depth]
+            end = first[node + 1]
+            at = bisect_left(symbols, number, first[node], end)
+            if at == end or symbols[at] != number:
                 continue
-            value = self.words.value(depth + 1, child)
-            if value != NONE:
-                best = max(best, before + value)
-            if self.words.has_children(depth + 1, child):
-                longer.append((depth + 1, child, before))
-        return best, (*((depth, node, before - best) for depth, node, before in longer), NEW_WORD)
+            packed = values[at]
+            if packed != NO_VALUE and before + ZERO - packed > best:
+                best = before + ZERO - packed
+            first = levels[depth + 1][0]
+            if first[at] < first[at + 1]:
+                longer.append((depth + 1, at, before))
+        if not longer:
+            return best, (NEW_WORD,)
+        return best, (*[(depth, node, before - best) for depth, node, before in longer], NEW_WORD)
 
 
 @cache

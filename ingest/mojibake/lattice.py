@@ -9,12 +9,26 @@ from itertools import combinations, product
 
 from ingest.mojibake.kinds import MARK, DoubleByte, Encoding, View
 
-__all__ = ["LENGTHS", "SEQUENCE", "Certain", "Choice", "Misreading", "Slot", "complete", "decoded", "lattice"]
+__all__ = [
+    "COMPLETE",
+    "LENGTHS",
+    "SEQUENCE",
+    "Certain",
+    "Choice",
+    "Misreading",
+    "Slot",
+    "complete",
+    "decoded",
+    "lattice",
+]
 
 # A lead byte and what is left of its continuation bytes; U+FFFD marks one that was replaced.
 SEQUENCE = re.compile(
     "[\xc2-\xdf][\x80-\xbf\ufffd]?|[\xe0-\xef][\x80-\xbf\ufffd]{0,2}|[\xf0-\xf4][\x80-\xbf\ufffd]{0,3}"
 )
+# Characters above ASCII of which no byte is missing, one after the other.
+COMPLETE = re.compile("(?:[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})+")
+PARTS = re.compile(f"(?P<complete>{COMPLETE.pattern})|{SEQUENCE.pattern}")
 LENGTHS = {chr(lead): 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4 for lead in range(0xC2, 0xF5)}
 # Unassigned, private, control and invisible characters; spaces and separators, but for the ideographic space.
 IMPROBABLE = frozenset(("Cn", "Co", "Cc", "Cf", "Zs", "Zl", "Zp"))
@@ -99,19 +113,19 @@ def lattice(text: str, start: int, end: int, misreading: Misreading) -> Iterator
     bytes_ = view.bytes.replace(misreading.mark, MARK) if misreading.mark else view.bytes
     begin = at = 0
     certain: list[str] = []
-    for sequence in SEQUENCE.finditer(bytes_):
-        here, there = sequence.span()
-        readings = _readings(view, sequence, misreading)
-        if not readings:
-            continue
-        certain.append(_between(damaged, view, at, here))
-        if complete(sequence.group()):
-            certain.append(readings[0])
-        else:
+    for part in PARTS.finditer(bytes_):
+        here, there = part.span()
+        if part["complete"]:
+            whole = part.group().encode("latin-1").decode("utf-8", errors="ignore")
+            certain += [_between(damaged, view, at, here), whole]
+        elif readings := _readings(view, part, misreading):
+            certain.append(_between(damaged, view, at, here))
             if here > begin:
                 yield Certain(start + view.edge(begin), start + view.edge(here), "".join(certain))
             yield Slot(start + view.edge(here), start + view.edge(there), readings)
             begin, certain = there, []
+        else:
+            continue
         at = there
     if begin < len(bytes_):
         certain.append(_between(damaged, view, at, len(bytes_)))
@@ -127,7 +141,7 @@ def _between(text: str, view: View, begin: int, end: int) -> str:
 def _readings(view: View, sequence: re.Match[str], misreading: Misreading) -> tuple[str, ...]:
     found, end = sequence.group(), sequence.end()
     if complete(found):
-        return tuple(found.encode("latin-1").decode("utf-8", errors="ignore"))
+        return ()
     if not isinstance(misreading.encoding, DoubleByte):
         return _candidates(found, (True,) * len(found), None, misreading)
     gaps = tuple(view.begins(n) for n in range(sequence.start() + 1, end + 1))

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-from ingest.mojibake.detect import find_misreadings, sample
+from ingest.mojibake.detect import EAST_ASIAN, GLIMPSE, find_misreadings, sample
 from ingest.mojibake.frequent import EAST_ASIAN_ENCODINGS, ENOUGH_FREQUENT, frequent_share
 from ingest.mojibake.kinds import FOREIGN, OUTSIDE, SINGLE_BYTE, encoding
 from ingest.mojibake.lattice import decoded
@@ -37,11 +37,18 @@ def find_swapped(text: str) -> list[Reread]:
     if not SWAPPED.search(text):
         return []
     lines = list(islice((line for line in text.split("\n") if SWAPPED.search(line)), SAMPLE_LINES))
-    if any(decoded(encoding(page).view(line).bytes) for page in PAGES for line in lines):
-        return []  # it is UTF-8, then
+    views = [encoding(page).view("\n".join(lines)).bytes for page in PAGES]
+    if any(_is_utf8(view) for view in views):
+        return []
     ways = [(page, name) for page in PAGES for name in EAST_ASIAN_ENCODINGS]
     read, page, name = max((_reading("\n".join(lines), *way)[0], *way) for way in ways)
     return _reading(text, page, name)[1] if read else []
+
+
+def _is_utf8(view: str) -> bool:
+    """Whether a line is UTF-8 from end to end, or most of the bytes are whole characters of it."""
+    whole = 3 * len(EAST_ASIAN.findall(view))
+    return 2 * whole > len(HIGH.findall(view)) or any(decoded(line) for line in view.split("\n") if HIGH.search(line))
 
 
 def _reading(text: str, page: str, name: str) -> tuple[int, list[Reread]]:
@@ -70,7 +77,7 @@ def _reading(text: str, page: str, name: str) -> tuple[int, list[Reread]]:
 
 def find_outer_layer(text: str) -> list[Reread]:
     """The stretches that were misread once more after a misreading that can be found; one layer is taken off."""
-    suspects = sample(text)
+    suspects = sample(text, GLIMPSE)
     return next((_decoded_runs(text, page) for page in LAYERS if _is_layer(_decoded_runs(suspects, page))), [])
 
 

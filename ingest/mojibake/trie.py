@@ -8,11 +8,12 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NONE", "STEP", "Level", "Trie", "pack"]
+__all__ = ["NONE", "NO_VALUE", "STEP", "ZERO", "Level", "Packed", "Trie", "pack"]
 
 STEP = 0.08  # nats; a byte q stands for ZERO - q steps, from +1.2 down to -19.1 nats
 ZERO = 15
@@ -33,42 +34,56 @@ class Level:
     weights: NDArray[np.float64]
 
 
+class Packed(NamedTuple):
+    """A level as it is looked up: `symbols[first[n]:first[n + 1]]` lead on from node n of the level above."""
+
+    first: "array[int]"
+    symbols: "array[int]"
+    values: bytes
+    weights: bytes
+
+
 class Trie:
-    """Looks up children and numbers; the node of the empty sequence is 0 at depth 0."""
+    """Looks up children and numbers; the node of the empty sequence is 0 at depth 0.
+
+    `levels[depth]` leads from depth to depth + 1, so that a hot loop may look things up by itself; the last one leads
+    nowhere.
+    """
 
     def __init__(self, arrays: dict[str, NDArray[np.uint8] | NDArray[np.uint16]], name: str) -> None:
         self.depth = sum(key.startswith(f"{name}.symbols.") for key in arrays)
-        self._first, self._symbols, self._values, self._weights = [], [], [], []
+        self.levels: list[Packed] = []
         for n in range(self.depth):
             starts = np.concatenate([[0], np.cumsum(arrays[f"{name}.children.{n}"], dtype=np.int64)])
-            self._first.append(array("I", starts.astype(np.uint32).tobytes()))
-            self._symbols.append(array("H", arrays[f"{name}.symbols.{n}"].tobytes()))
-            self._values.append(arrays[f"{name}.values.{n}"].tobytes())
-            self._weights.append(arrays[f"{name}.weights.{n}"].tobytes())
+            self.levels.append(
+                Packed(
+                    array("I", starts.astype(np.uint32).tobytes()),
+                    array("H", arrays[f"{name}.symbols.{n}"].tobytes()),
+                    arrays[f"{name}.values.{n}"].tobytes(),
+                    arrays[f"{name}.weights.{n}"].tobytes(),
+                )
+            )
+        self.levels.append(Packed(array("I", bytes(4 * (len(self.levels[-1].symbols) + 1))), array("H"), b"", b""))
 
     def child(self, depth: int, node: int, symbol: int) -> int:
         """The node at `depth + 1` that `symbol` leads to from `node`, or -1."""
-        if depth == self.depth:
-            return -1
-        first, symbols = self._first[depth], self._symbols[depth]
+        first, symbols, _, _ = self.levels[depth]
         end = first[node + 1]
         at = bisect_left(symbols, symbol, first[node], end)
         return at if at < end and symbols[at] == symbol else -1
 
     def has_children(self, depth: int, node: int) -> bool:
-        if depth == self.depth:
-            return False
-        first = self._first[depth]
+        first = self.levels[depth].first
         return first[node] < first[node + 1]
 
     def value(self, depth: int, node: int) -> int:
         """The number at a node in steps, or NONE."""
-        packed = self._values[depth - 1][node]
+        packed = self.levels[depth - 1].values[node]
         return NONE if packed == NO_VALUE else ZERO - packed
 
     def weight(self, depth: int, node: int) -> int:
         """The second number at a node in steps."""
-        return ZERO - self._weights[depth - 1][node]
+        return ZERO - self.levels[depth - 1].weights[node]
 
 
 def pack(levels: Sequence[Level], name: str) -> dict[str, NDArray[np.uint8] | NDArray[np.uint16]]:
