@@ -12,6 +12,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from ingest.mojibake.pairs import MARKS, paired
 from ingest.mojibake.symbols import NEWLINE
 from ingest.mojibake.trie import NO_VALUE, STEP, ZERO, Trie
 
@@ -30,10 +31,12 @@ class State:
 
     `ngrams` are the nodes of the last 1, 2, … symbols, as far as longer n-grams go on from them. `words` are the words
     that may be under way: (symbols read, node, the best segmentation's score before the word less the one up to here).
+    `waiting` are the marks of the line that wait for their partners, the innermost last.
     """
 
     ngrams: tuple[int, ...]
-    words: tuple[tuple[int, int, int], ...]
+    words: tuple[Word, ...]
+    waiting: str = ""
     next: dict[str, tuple[float, "State"]] = field(default_factory=dict, repr=False)
 
 
@@ -73,7 +76,7 @@ class LanguageModel:
     def __init__(self, vocabulary: str, ngrams: Trie, words: Trie, weights: Weights) -> None:
         self.vocabulary, self.ngrams, self.words, self.weights = vocabulary, ngrams, words, weights
         self._number = {symbol: number for number, symbol in enumerate(vocabulary, 1)}
-        self._states: dict[tuple[tuple[int, ...], tuple[tuple[int, int, int], ...]], State] = {}
+        self._states: dict[tuple[tuple[int, ...], tuple[Word, ...], str], State] = {}
 
     @classmethod
     def load(cls, path: Path, weights: Weights = Weights()) -> Self:
@@ -98,11 +101,11 @@ class LanguageModel:
             known = state.next[symbol] = self._step(state, symbol)
         return known
 
-    def _state(self, ngrams: tuple[int, ...], words: tuple[tuple[int, int, int], ...]) -> State:
-        key = (ngrams, words)
+    def _state(self, ngrams: tuple[int, ...], words: tuple[Word, ...], waiting: str = "") -> State:
+        key = (ngrams, words, waiting)
         state = self._states.get(key)
         if state is None:
-            state = self._states[key] = State(ngrams, words)
+            state = self._states[key] = State(ngrams, words, waiting)
         return state
 
     def _step(self, state: State, symbol: str) -> tuple[float, State]:
@@ -110,7 +113,11 @@ class LanguageModel:
         ngram_score, ngrams = self._next_ngrams(state.ngrams, number)
         word_score, words = self._next_words(state.words, number)
         score = STEP * (self.weights.ngrams * ngram_score + self.weights.words * word_score)
-        return score, self._state(ngrams, words)
+        waiting = "" if symbol == NEWLINE else state.waiting
+        if symbol in MARKS:
+            gained, waiting = paired(waiting, symbol)
+            score += gained
+        return score, self._state(ngrams, words, waiting)
 
     def _next_ngrams(self, nodes: tuple[int, ...], number: int) -> tuple[int, tuple[int, ...]]:
         """The longest n-gram that ends in the symbol, and the back-off weights of the longer contexts that lack it."""

@@ -47,11 +47,15 @@ class Certain:
 
 @dataclass(frozen=True)
 class Slot:
-    """A character that lost bytes, with all the characters that it may have been."""
+    """A character that lost bytes, with all the characters that it may have been.
+
+    `evidence` is a log-score for each candidate from outside the language model; none is the same as equal scores.
+    """
 
     start: int
     end: int
     candidates: tuple[str, ...]
+    evidence: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
