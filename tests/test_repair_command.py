@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,18 @@ def mojibake(text: str) -> str:
 
 
 CLEAN = "# 提示微调\n\n提示微调只训练少量参数，其余参数都被冻结。\r\n"
+WHOLE = "前后两名用户不在家中。\n"
+HURT = WHOLE.encode().decode("cp1254", errors="ignore")  # 前, 后, 名 and 不 have lost a byte
+
+
+def report_of(folder: Path, texts: dict[str, str], *arguments: str) -> Any:
+    """Write the texts into a folder, repair it, and give the report."""
+    (folder / "in").mkdir()
+    for name, text in texts.items():
+        (folder / "in" / name).write_bytes(text.encode())
+    out, report = folder / "out", folder / "report.json"
+    assert run(["repair", str(folder / "in"), "-o", str(out), "--report", str(report), *arguments]) == 0
+    return json.loads(report.read_text(encoding="utf-8"))
 
 
 def test_a_single_file_is_printed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -48,10 +61,41 @@ def test_the_report_names_every_repair_with_its_place(tmp_path: Path) -> None:
     (document,) = json.loads(report.read_text(encoding="utf-8"))["documents"]
     text = out.read_bytes().decode()
     assert document["source"] == str(source)
-    assert document["damage"]
+    assert document["damage"] == ["cp1254_dropped"]
     assert document["repairs"]
     for repair in document["repairs"]:
         assert text[repair["start"] : repair["end"]] == repair["after"]
+
+
+def test_the_report_counts_what_lost_bytes(tmp_path: Path) -> None:
+    texts = {"hurt.md": HURT, "lost.md": "没有\ufffd了锟斤拷。", "clean.md": CLEAN}
+    reported = report_of(tmp_path, texts, "--threshold", "0")
+    counts = ("source", "damage", "short_of_bytes", "restored", "lost")
+    assert [tuple(document[name] for name in counts) for document in reported["documents"]] == [
+        (str(tmp_path / "in" / "clean.md"), [], 0, 0, 0),
+        (str(tmp_path / "in" / "hurt.md"), ["cp1252_dropped"], 4, 4, 0),
+        (str(tmp_path / "in" / "lost.md"), [], 3, 0, 3),
+    ]
+    assert reported["total"] == {
+        "documents": 3,
+        "damaged": 1,
+        "failed": 0,
+        "short_of_bytes": 7,
+        "restored": 4,
+        "doubtful": 0,
+        "lost": 3,
+    }
+
+
+@pytest.mark.parametrize(("threshold", "doubtful"), [("0", False), ("1", True)])
+def test_what_is_less_sure_than_the_threshold_is_doubtful(tmp_path: Path, threshold: str, doubtful: bool) -> None:
+    reported = report_of(tmp_path, {"hurt.md": HURT}, "--threshold", threshold)
+    assert reported["threshold"] == float(threshold)
+    (document,) = reported["documents"]
+    for repair in document["repairs"]:
+        assert repair["doubtful"] == (doubtful and repair["confidence"] < 1)
+    assert document["doubtful"] == sum(repair["doubtful"] for repair in document["repairs"])
+    assert bool(document["doubtful"]) == doubtful
 
 
 def test_a_bad_file_is_named_and_the_others_are_repaired(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ from api.options import BadUse, complain, with_settings
 from kb.errors import InputError
 
 if TYPE_CHECKING:
-    from api.schemas import RepairedOut
+    from api.schemas_repairs import RepairedOut
     from ingest.files import Found
     from kb.settings import Settings
 
 
-@with_settings()
+@with_settings("repair_threshold")
 def repair(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders of .md, .markdown, .txt and .rst files.")],
     *,
@@ -39,9 +39,11 @@ def repair(
         except InputError as problem:
             complain(str(problem))
     if report is not None:
-        from api.schemas import RepairReport
+        from api.schemas_repairs import RepairReport
 
-        write_file(report, RepairReport(documents=tuple(repaired)).model_dump_json(indent=2).encode() + b"\n")
+        failed = len(targets) - len(repaired)
+        reply = RepairReport.of(repaired, failed=failed, threshold=settings.repair_threshold)
+        write_file(report, reply.model_dump_json(indent=2).encode() + b"\n")
     if len(repaired) < len(targets):
         raise typer.Exit(1)
 
@@ -67,7 +69,7 @@ def _targets(paths: Sequence[Path], out: Path | None) -> list[tuple["Found", Pat
 
 
 def _repair_file(found: "Found", target: Path | None, settings: "Settings") -> "RepairedOut":
-    from api.schemas import RepairedOut
+    from api.schemas_repairs import RepairedOut
     from ingest.mojibake import restore
     from ingest.read import decode, read_file
 
@@ -79,4 +81,4 @@ def _repair_file(found: "Found", target: Path | None, settings: "Settings") -> "
         sys.stdout.write(restored.text)
     else:
         write_file(target, restored.text.encode())
-    return RepairedOut.of(str(found.path), decoded, restored)
+    return RepairedOut.of(str(found.path), decoded, restored, settings.repair_threshold)
