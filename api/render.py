@@ -22,14 +22,18 @@ from api.schemas import (
 )
 
 SIDE_BY_SIDE_COLUMNS = 120
+UNLIMITED = 1_000_000
 INDENT = "    "
 DOUBTFUL = "bold red"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def open_console() -> Console:
-    """Standard output; what is printed there is never cut or wrapped where it is no terminal."""
-    return Console(highlight=False, markup=False, emoji=False)
+def open_console(*, stderr: bool = False) -> Console:
+    """Standard output, or stderr; what is printed there is never cut or wrapped where it is no terminal."""
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = UNLIMITED
+    return console
 
 
 def show_passages(console: Console, reply: SearchReply) -> None:
