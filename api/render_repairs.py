@@ -31,8 +31,7 @@ def show_outcome(console: Console, name: str, document: RepairedOut, threshold: 
     damage = f"mojibake undone ({', '.join(document.damage)})" if document.damage else "nothing to restore"
     line = Text.assemble((visible(name), "bold"), f": {damage}")
     if document.short_of_bytes:
-        characters = "character" if document.short_of_bytes == 1 else "characters"
-        line.append(f"; {document.short_of_bytes:,} {characters} had lost bytes: {document.restored:,} restored")
+        line.append(f"; {_count(document.short_of_bytes, 'character')} had lost bytes: {document.restored:,} restored")
         if document.doubtful:
             line.append(", ").append(f"{document.doubtful:,} of them doubtful (below {threshold:g}{hint})", DOUBTFUL)
         if document.lost:
@@ -65,5 +64,9 @@ def show_outcomes(console: Console, names: Sequence[str], report: RepairReport) 
             )
     if table.row_count:
         console.print(table)
-    else:
-        print_line(console, f"{total.documents:,} documents: nothing to restore.")
+    elif total.documents:
+        print_line(console, f"{_count(total.documents, 'document')}: nothing to restore.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

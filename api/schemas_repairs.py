@@ -97,7 +97,7 @@ class RepairedOut(Wire):
 
 
 class RepairTotal(Wire):
-    """All documents of one run; `failed` are those that could not be read or written and are not among `documents`."""
+    """All documents of one run; `failed` came to nothing (unreadable, for one) and are not among `documents`."""
 
     documents: int
     damaged: int

@@ -36,14 +36,6 @@ def every_process_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "WORTH_A_PROCESS", 1)
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C is an exception also where whoever runs the tests ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 def outcomes(folder: Path, jobs: int) -> dict[int, RestoredFile | str]:
     done = restore_files(find_files([folder]), SETTINGS, jobs)
     return {place: str(outcome) if isinstance(outcome, InputError) else outcome for place, outcome in done}

@@ -2,12 +2,6 @@
 
 import io
 import json
-import os
-import select
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -253,34 +247,3 @@ def test_a_place_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[s
     file.write_bytes(CLEAN.encode())
     assert run(["repair", str(file), "-o", str(file / "b.md")]) == 1
     assert "can't be written" in capsys.readouterr().err
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C reaches the processes that a test starts also where whoever runs the tests ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_an_interrupt_ends_quietly_with_no_half_written_file(tmp_path: Path) -> None:
-    source, out = tmp_path / "in", tmp_path / "out"
-    large = CLEAN * 8000  # enough for two processes
-    for folder in (source, out):
-        folder.mkdir()
-    for name in ("a.md", "b.md"):
-        (source / name).write_bytes(large.encode())
-    os.mkfifo(out / "a.md")  # whoever writes it waits for whoever reads it
-    reader = os.open(out / "a.md", os.O_RDONLY | os.O_NONBLOCK)
-    command = [str(Path(sys.executable).with_name("guide")), "repair", str(source), "-o", str(out), "--jobs", "2"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as guide:
-        assert guide.stdout is not None
-        select.select([reader, guide.stdout.fileno()], [], [])  # until it writes, or has ended
-        os.killpg(guide.pid, signal.SIGINT)
-        os.set_blocking(reader, True)
-        with os.fdopen(reader, "rb") as written:
-            assert 0 < len(written.read()) < len(large.encode())
-        assert guide.communicate() == (b"", b"")
-    assert guide.returncode == 130
-    assert [path.read_bytes() for path in out.iterdir() if path.is_file()] in ([], [large.encode()])
