@@ -29,8 +29,20 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What of each document will be shown: its text as it is done, its changed lines, every repair.
+
+    What isn't wanted isn't kept: the repairs of a gigabyte of damaged text would take many more.
+    """
+
+    text: bool
+    changes: bool
+    repairs: bool
+
+
+@dataclass(frozen=True)
 class Repaired:
-    """What became of one document; `changes` are kept only where they will be shown."""
+    """What became of one document, as far as it is wanted."""
 
     name: str
     reply: RepairedOut
@@ -64,9 +76,7 @@ def find_targets(paths: Sequence[Path], out: Path | None, report: Path | None) -
     return list(map(Target, found, places))
 
 
-def repair_targets(
-    targets: Sequence[Target], settings: Settings, jobs: int, *, print_text: bool, keep_changes: bool
-) -> Outcomes:
+def repair_targets(targets: Sequence[Target], settings: Settings, jobs: int, wanted: Wanted) -> Outcomes:
     """Restores each document and writes it as soon as it is done; what can't be read or written is left out."""
     outcomes: dict[int, Repaired | GuideError] = {}
     documents = _restored(targets, settings, jobs)
@@ -74,7 +84,7 @@ def repair_targets(
         try:
             for place, document in documents:
                 target = targets[place]
-                outcomes[place] = _finish(target, document, settings, print_text=print_text, keep_changes=keep_changes)
+                outcomes[place] = _finish(target, document, wanted, settings.repair_threshold)
                 progress(target.found.name, len(outcomes), len(targets))
         except WorkerError as problem:
             outcomes[len(targets)] = problem
@@ -96,7 +106,7 @@ def _restored(
 
 
 def _finish(
-    target: Target, document: RestoredFile | InputError, settings: Settings, *, print_text: bool, keep_changes: bool
+    target: Target, document: RestoredFile | InputError, wanted: Wanted, threshold: float
 ) -> Repaired | InputError:
     """Writes a restored document where it belongs."""
     if isinstance(document, InputError):
@@ -107,9 +117,10 @@ def _finish(
             write_file(target.out, restored.text.encode())
     except InputError as problem:
         return problem
-    if print_text:
+    if wanted.text:
         sys.stdout.write(restored.text)
-    source = str(target.found.path)
-    reply = RepairedOut.of(source, document.decoded, restored, settings.repair_threshold)
-    changes = tuple(changed_lines(document.decoded.text, restored)) if keep_changes else ()
+    reply = RepairedOut.of(str(target.found.path), document.decoded, restored, threshold)
+    if not wanted.repairs:
+        reply = reply.model_copy(update={"repairs": ()})
+    changes = tuple(changed_lines(document.decoded.text, restored)) if wanted.changes else ()
     return Repaired(target.found.name, reply, changes)

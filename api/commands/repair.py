@@ -37,12 +37,13 @@ def repair(
     """Restore what mojibake destroyed; a single file is printed unless --out or --diff is given."""
     single = len(paths) == 1 and not paths[0].is_dir()
     _check_use(paths, single=single, out=out, diff=diff, as_json=as_json)
-    from api.repairing import find_targets, repair_targets
+    from api.repairing import Wanted, find_targets, repair_targets
     from api.schemas_repairs import RepairReport
 
     targets = find_targets(paths, out, report)
     printed = out is None and not diff
-    outcomes = repair_targets(targets, settings, jobs or _cores(), print_text=printed, keep_changes=diff)
+    wanted = Wanted(text=printed, changes=diff, repairs=as_json or report is not None)
+    outcomes = repair_targets(targets, settings, jobs or _cores(), wanted)
     for problem in outcomes.problems:
         complain(str(problem))
     replies = [document.reply for document in outcomes.repaired]
