@@ -8,14 +8,17 @@ from kb.errors import InputError
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, and the folders that it needs.
+    """Write a file whole or not at all, and the folders that it needs; a device or a pipe gets the bytes as it is.
 
     Raises:
         InputError: it can't be written there.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".guide-")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)

@@ -15,6 +15,10 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "zh": "含推断还原的字，置信度 ≥ {confidence:.2f}",
         "en": "inferred characters, ≥ {confidence:.2f} sure",
     },
+    "doubtful": {
+        "zh": "存疑：含推断还原的字，置信度仅 {confidence:.2f}",
+        "en": "doubtful: an inferred character is only {confidence:.2f} sure",
+    },
     "nothing_found": {"zh": "没有找到相关段落。", "en": "No passage found."},
     "grounded": {"zh": "有据 {share:.0%}", "en": "{share:.0%} grounded"},
     "cost": {"zh": "{seconds:.1f} 秒 · {tokens} 个词元", "en": "{seconds:.1f} s · {tokens} tokens"},

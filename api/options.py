@@ -17,8 +17,10 @@ class BadUse(typer.TyperException):
     """Arguments that are each fine but don't go together: exit code 2."""
 
 
-def _flag(help_text: str, metavar: str | None = None, **limits: Any) -> Any:
-    return typer.Option(help=help_text, metavar=metavar, show_default=False, rich_help_panel="Settings", **limits)
+def _flag(help_text: str, metavar: str | None = None, *names: str, **limits: Any) -> Any:
+    return typer.Option(
+        *names, help=help_text, metavar=metavar, show_default=False, rich_help_panel="Settings", **limits
+    )
 
 
 SETTING_FLAGS: dict[str, Any] = {
@@ -27,6 +29,16 @@ SETTING_FLAGS: dict[str, Any] = {
     "chat_model": Annotated[str | None, _flag("A causal language model's folder or hub id.", "MODEL")],
     "device": Annotated[Literal["auto", "cpu", "cuda", "mps"] | None, _flag("Where models run.")],
     "top_k": Annotated[int | None, _flag("How many passages a search returns.", "K", min=1, max=100)],
+    "repair_threshold": Annotated[
+        float | None,
+        _flag(
+            "Restored characters less sure than this are marked as doubtful; 0.9 unless set.",
+            "CONFIDENCE",
+            "--threshold",
+            min=0,
+            max=1,
+        ),
+    ],
     "host": Annotated[str | None, _flag("The address to bind; 127.0.0.1 unless set.", "ADDRESS")],
     "port": Annotated[int | None, _flag("The port; 8000 unless set, 0 takes a free one.", "PORT", min=0, max=65535)],
 }

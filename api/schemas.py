@@ -8,8 +8,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from kb.records import Answer, Hit, Mode, Style
 
 if TYPE_CHECKING:
-    from ingest.mojibake import Restored
-    from ingest.read import Decoded
     from rag.compare import Comparison
     from rag.retrieve import Found
 
@@ -198,30 +196,6 @@ class CompareReply(Wire):
         return cls(id=question_id, question=comparison.question, seed=comparison.seed, answers=tuple(answers))
 
 
-class RepairOut(Wire):
-    """An inferred stretch `[start, end)` of the restored text, and the damaged text that stood there."""
-
-    start: int
-    end: int
-    before: str
-    after: str
-    confidence: float
-    alternatives: tuple[str, ...]
-
-
-class DocumentOut(Wire):
-    """A document as it is known: its restored text and what was inferred in it."""
-
-    id: str
-    name: str
-    title: str
-    text: str
-    encoding: str
-    sha256: str
-    damage: tuple[str, ...]
-    repairs: tuple[RepairOut, ...]
-
-
 class DocumentRow(Wire):
     """One line of the list of documents; `repairs` and `passages` are counts."""
 
@@ -252,32 +226,6 @@ class IngestReply(Wire):
     """What `guide ingest` replies."""
 
     documents: tuple[IngestedOut, ...]
-
-
-class RepairedOut(Wire):
-    """One repaired file: its damage, what had to be inferred, and how many characters nothing can bring back."""
-
-    source: str
-    encoding: str
-    damage: tuple[str, ...]
-    lost: int
-    repairs: tuple[RepairOut, ...]
-
-    @classmethod
-    def of(cls, source: str, decoded: "Decoded", restored: "Restored") -> Self:
-        return cls(
-            source=source,
-            encoding=decoded.encoding,
-            damage=restored.damage,
-            lost=restored.lost,
-            repairs=tuple(map(RepairOut.model_validate, restored.repairs)),
-        )
-
-
-class RepairReport(Wire):
-    """What `guide repair --report` writes."""
-
-    documents: tuple[RepairedOut, ...]
 
 
 class DocumentList(Wire):

@@ -5,13 +5,14 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from ingest.mojibake.frequent import EAST_ASIAN_ENCODINGS, ENOUGH_FREQUENT, frequent_share
 from kb.errors import InputError
 from kb.records import RawDocument
 from kb.settings import Settings
 
-__all__ = ["Decoded", "decode", "raw_document", "read_file"]
+__all__ = ["Decoded", "decode", "raw_document", "read_file", "read_stream"]
 
 # Longer marks first: UTF-32's little-endian mark begins with UTF-16's.
 BYTE_ORDER_MARKS = (
@@ -73,6 +74,22 @@ def read_file(path: Path, settings: Settings) -> RawDocument:
     if not data:
         raise InputError(f"{path}: the file is empty. Give a file that holds text.")
     return raw_document(path.name, data)
+
+
+def read_stream(name: str, stream: BinaryIO, settings: Settings) -> RawDocument:
+    """All bytes of a stream, under a name for messages.
+
+    Raises:
+        InputError: there are more than `max_document_mb`.
+    """
+    limit = int(settings.max_document_mb * 1_000_000)
+    data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise InputError(
+            f"{name}: more than max_document_mb = {settings.max_document_mb:g}. Split it, or raise "
+            "GUIDE_MAX_DOCUMENT_MB."
+        )
+    return raw_document(name, data)
 
 
 def decode(raw: RawDocument) -> Decoded:

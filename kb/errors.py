@@ -1,6 +1,15 @@
 """One error tree. Every message names the file, setting or field at fault and says what to do about it."""
 
-__all__ = ["BusyError", "ConfigError", "GuideError", "InputError", "ModelError", "NotFoundError", "StoreError"]
+__all__ = [
+    "BusyError",
+    "ConfigError",
+    "GuideError",
+    "InputError",
+    "ModelError",
+    "NotFoundError",
+    "StoreError",
+    "WorkerError",
+]
 
 
 class GuideError(Exception):
@@ -29,3 +38,7 @@ class StoreError(GuideError):
 
 class BusyError(GuideError):
     """Too much is waiting already; asking again later is right."""
+
+
+class WorkerError(GuideError):
+    """A process that shared the work ended before the work did."""

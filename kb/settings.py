@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where models run")
     top_k: int = Field(default=8, ge=1, le=100, description="how many passages a search returns")
+    repair_threshold: float = Field(
+        default=0.9, ge=0, le=1, description="restored characters less sure than this are marked as doubtful"
+    )
     max_document_mb: float = Field(default=20, gt=0, description="larger files are refused")
     max_question_chars: int = Field(default=4000, ge=1, description="longer questions are refused")
     host: str = Field(default="127.0.0.1", description="the address that `guide serve` binds")

@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,3 +60,11 @@ def services(guide_settings: "Settings") -> "Iterator[Services]":
 
     with Services(guide_settings) as services:
         yield services
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C is felt, here and by processes started here, also where whoever runs the tests ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -97,8 +97,12 @@ def test_repairs_stand_where_they_say(capsys: pytest.CaptureFixture[str], guide_
     for repair in document["repairs"]:
         assert document["text"][repair["start"] : repair["end"]] == repair["after"]
         assert 0 < repair["confidence"] <= 1
+        assert repair["doubtful"] == (repair["confidence"] < 0.9)
     listed = printed(capsys, "documents", "show", "peft_model_reference.md", "--repairs", "--home", guide_home)
     assert len(listed.splitlines()) == len(document["repairs"])
+    assert listed.count("  doubtful") == sum(repair["doubtful"] for repair in document["repairs"]) > 0
+    show = ["documents", "show", "peft_model_reference.md", "--repairs", "--home", guide_home]
+    assert "doubtful" not in printed(capsys, *show, "--threshold", "0")
 
 
 def test_delete_takes_a_document_away(capsys: pytest.CaptureFixture[str], documents: Path, tmp_path: Path) -> None:

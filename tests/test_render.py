@@ -5,21 +5,23 @@ import io
 import pytest
 from rich.console import Console
 
-from api.render import show_answer, show_comparison, show_documents, show_ingested, show_passages, show_repairs
+from api.render import show_answer, show_comparison, show_documents, show_ingested, show_passages
+from api.render_repairs import show_repairs
 from api.schemas import (
     AskReply,
     CitationOut,
     CompareReply,
     DocumentList,
-    DocumentOut,
     IngestedOut,
     PassageOut,
-    RepairOut,
     SearchReply,
     UsageOut,
     VariantOut,
 )
+from api.schemas_repairs import DocumentOut
+from kb.records import Document, Repair
 
+THRESHOLD = 0.9
 VARIANTS = ("plain", "plain+adapter", "rag", "rag+adapter")
 
 
@@ -75,9 +77,11 @@ def answer(question: str, *citations: CitationOut) -> AskReply:
     )
 
 
-def comparison(text: str) -> CompareReply:
+def comparison(text: str, *citations: CitationOut) -> CompareReply:
     variants = [
-        VariantOut(variant=name, answer=text, abstained=False, citations=(), grounded=0.925, seconds=1.25, tokens=7)
+        VariantOut(
+            variant=name, answer=text, abstained=False, citations=citations, grounded=0.925, seconds=1.25, tokens=7
+        )
         for name in VARIANTS
     ]
     return CompareReply(id=None, question="什么？", seed=0, answers=tuple(variants))
@@ -108,39 +112,64 @@ def test_a_long_line_is_not_broken_in_a_pipe() -> None:
 )
 def test_an_answer_is_followed_by_its_sources(question: str, source: str) -> None:
     console = pipe()
-    show_answer(console, answer(question, citation()))
+    show_answer(console, answer(question, citation()), threshold=THRESHOLD)
     assert shown(console).startswith("[bold]2024 [1]\n")
     assert shown(console).endswith(source)
 
 
 def test_a_source_with_inferred_characters_is_marked() -> None:
     console = pipe()
-    show_answer(console, answer("What?", citation(restored=0.9989, lines=(3, 3))))
+    show_answer(console, answer("What?", citation(restored=0.9989, lines=(3, 3))), threshold=THRESHOLD)
     assert "line 3 · 模型 › LLaMA · inferred characters, ≥ 0.99 sure" in shown(console)
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("什么？", "第 3–4 行 · 模型 › LLaMA · 存疑：含推断还原的字，置信度仅 0.89\n"),
+        ("What?", "lines 3–4 · 模型 › LLaMA · doubtful: an inferred character is only 0.89 sure\n"),
+    ],
+)
+def test_a_source_with_a_doubtful_character_says_so(question: str, said: str) -> None:
+    console = pipe()
+    show_answer(console, answer(question, citation(restored=0.8999)), threshold=THRESHOLD)
+    assert shown(console).endswith(said)
+
+
+def test_the_threshold_decides_what_is_doubtful() -> None:
+    console = pipe()
+    show_answer(console, answer("What?", citation(restored=0.8999)), threshold=0.8)
+    assert "doubtful" not in shown(console)
+
+
+def test_a_doubtful_source_stands_out_in_colour() -> None:
+    console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system="standard")
+    show_comparison(console, comparison("答案", citation(restored=0.5)), threshold=THRESHOLD)
+    assert shown(console).count("\x1b[1;2;31m存疑") == 4
 
 
 def test_an_answer_without_citations_has_no_list_of_sources() -> None:
     console = pipe()
-    show_answer(console, answer("What?"))
+    show_answer(console, answer("What?"), threshold=THRESHOLD)
     assert shown(console) == "[bold]2024 [1]\n"
 
 
 def test_four_answers_stand_side_by_side_where_there_is_room() -> None:
     console = terminal(160)
-    show_comparison(console, comparison("答案"))
+    show_comparison(console, comparison("答案"), threshold=THRESHOLD)
     assert any(line.count("答案") == 4 for line in shown(console).splitlines())
 
 
 def test_no_answer_is_cut_short_where_it_stands_beside_others() -> None:
     console, text = terminal(160), "一二三四五六七八九十" * 20
-    show_comparison(console, comparison(f"见 {text}"))
+    show_comparison(console, comparison(f"见 {text}"), threshold=THRESHOLD)
     assert "…" not in shown(console)
     assert shown(console).count("九") == 4 * 20
 
 
 @pytest.mark.parametrize("console", [terminal(80), pipe()], ids=["narrow", "pipe"])
 def test_four_answers_follow_one_another_where_there_is_not(console: Console) -> None:
-    show_comparison(console, comparison("答案"))
+    show_comparison(console, comparison("答案"), threshold=THRESHOLD)
     lines = shown(console).splitlines()
     assert lines.count("答案") == 4
     assert lines[0] == "── 不检索，无适配器 · 有据 92% · 1.2 秒 · 7 个词元"
@@ -169,11 +198,9 @@ def test_an_empty_knowledge_base_says_what_to_do() -> None:
     assert "`guide ingest`" in shown(console)
 
 
-def test_repairs_are_shown_with_their_line_and_alternatives() -> None:
+def test_repairs_are_shown_with_their_line_and_alternatives_and_doubtful_ones_are_marked() -> None:
     console = pipe()
-    repair = RepairOut(start=3, end=4, before="æ", after="文", confidence=0.98765, alternatives=("日", "月"))
-    document = DocumentOut(
-        id="1", name="a.md", title="a", text="一\n二文", encoding="utf-8", sha256="0", damage=("x",), repairs=(repair,)
-    )
-    show_repairs(console, document)
-    assert shown(console) == "a.md:2  æ → 文  0.988  (or 日, 月)\n"
+    repairs = (Repair(3, 4, "æ", "文", 0.98765, ("日", "月")), Repair(4, 5, "å", "字", 0.5))
+    document = Document("1", "a.md", "a", "一\n二文字", "utf-8", "0", ("x",), repairs)
+    show_repairs(console, DocumentOut.of(document, THRESHOLD))
+    assert shown(console) == "a.md:2  æ → 文  0.988  (or 日, 月)\na.md:2  å → 字  0.500  doubtful\n"

@@ -1,5 +1,6 @@
 """`guide ask`: an answer with its citations."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,7 +44,7 @@ def ask(
         run_questions(
             asked,
             lambda one: AskReply.of(services.ask(one.text, mode=mode, adapter=adapter), one.id),
-            show_answer,
+            partial(show_answer, threshold=settings.repair_threshold),
             as_json=as_json,
             as_jsonl=as_jsonl,
         )

@@ -1,5 +1,6 @@
 """`guide compare`: the same question plain and with retrieval, without and with the adapter."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +39,7 @@ def compare(
         run_questions(
             asked,
             lambda one: CompareReply.of(services.compare(one.text, seed), one.id),
-            show_comparison,
+            partial(show_comparison, threshold=settings.repair_threshold),
             as_json=as_json,
             as_jsonl=as_jsonl,
         )

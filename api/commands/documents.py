@@ -57,7 +57,7 @@ def list_documents(
 
 
 @app.command("show")
-@with_settings()
+@with_settings("repair_threshold")
 def show_document(
     name: NameArgument,
     *,
@@ -66,11 +66,12 @@ def show_document(
     settings: "Settings",
 ) -> None:
     """Print a document's restored text."""
-    from api.render import open_console, show_repairs
-    from api.schemas import DocumentOut
+    from api.render import open_console
+    from api.render_repairs import show_repairs
+    from api.schemas_repairs import DocumentOut
     from kb.store import Store
 
-    reply = DocumentOut.model_validate(Store.open(settings).document(name))
+    reply = DocumentOut.of(Store.open(settings).document(name), settings.repair_threshold)
     if as_json:
         print(reply.model_dump_json(indent=2))
     elif repairs:

@@ -1,0 +1,24 @@
+"""How far a command is, for whoever watches."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress_bar(*, wanted: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+    """Takes a document's name, how many are done and how many there are: a bar on stderr if that is a terminal."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    bar = Progress(
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        disable=not (wanted and console.is_terminal),
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+        yield lambda name, done, total: bar.update(task, description=escape(name), completed=done, total=total)

@@ -1,0 +1,1 @@
+"""Programs to start from; they are not part of the package."""

@@ -1,0 +1,52 @@
+"""Files that commands write for the user: whole or not at all."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from api.files import write_file
+from kb.errors import InputError
+
+
+def test_a_file_and_its_folders_are_written(tmp_path: Path) -> None:
+    write_file(tmp_path / "new" / "a.md", b"1")
+    write_file(tmp_path / "new" / "a.md", b"2")
+    assert [(path.name, path.read_bytes()) for path in (tmp_path / "new").iterdir()] == [("a.md", b"2")]
+
+
+def test_what_is_interrupted_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.md"
+    write_file(file, b"before")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_file(file, b"after")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("a.md", b"before")]
+
+
+def test_a_name_as_long_as_names_can_be(tmp_path: Path) -> None:
+    name = "长" * 84 + ".md"  # 255 bytes
+    write_file(tmp_path / name, b"1")
+    assert (tmp_path / name).read_bytes() == b"1"
+
+
+def test_a_pipe_gets_the_bytes_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    write_file(pipe, b"1")
+    reader.join()
+    assert read == [b"1"]
+    assert pipe.is_fifo()
+
+
+def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="can't be written"):
+        write_file(tmp_path, b"1")
