@@ -84,9 +84,7 @@ def decode(
 
 
 @lru_cache(maxsize=10_000)
-def _weighed(
-    candidates: tuple[str, ...], evidence: tuple[float, ...], model: Scorer
-) -> list[tuple[str, str, float]]:
+def _weighed(candidates: tuple[str, ...], evidence: tuple[float, ...], model: Scorer) -> list[tuple[str, str, float]]:
     """The commonest of the candidates, from the commonest down, with the symbols that the model sees and the evidence.
 
     Without evidence all weigh the same; what the language model does not see costs `SPACE`.
@@ -105,8 +103,8 @@ def _choose(beams: list[Beam], readings: list[tuple[str, str]], model: Scorer, w
     """The beams behind a slot."""
     ahead: dict[State, Beam] = {}
     for beam in beams:
-        for character, text, score in readings:
-            state = beam.state
+        for character, text, evidence in readings:
+            state, score = beam.state, evidence
             for symbol in text:
                 gained, state = state.next.get(symbol) or model.score(state, symbol)
                 score += gained

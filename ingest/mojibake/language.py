@@ -5,6 +5,7 @@ before in the same state is one look-up.
 """
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from ingest.mojibake.pairs import MARKS, paired
-from ingest.mojibake.symbols import NEWLINE
+from ingest.mojibake.symbols import NEWLINE, symbols
 from ingest.mojibake.trie import NO_VALUE, STEP, ZERO, Trie
 
 __all__ = ["LanguageModel", "Scorer", "State", "Weights", "default_model"]
@@ -66,6 +67,14 @@ class Weights:
     words: float = 0.6
 
 
+# By the share of a document's runs of three symbols that the n-grams know. What they were estimated on is technical for
+# the most part: the less a text is like it, the less they are to be believed.
+WEIGHTS = ((0.6, Weights(0.8, 0.6)), (0.4, Weights(0.55, 0.6)), (0.0, Weights(0.4, 0.65)))
+RUN = 3
+SAMPLE = 600  # runs
+EXPECTED, DOUBT = 0.7, 40  # a text is thought to be like that until so many runs were seen
+
+
 class LanguageModel:
     """p(text) ~ ngrams(text)^a * words(text)^b.
 
@@ -77,6 +86,7 @@ class LanguageModel:
         self.vocabulary, self.ngrams, self.words, self.weights = vocabulary, ngrams, words, weights
         self._number = {symbol: number for number, symbol in enumerate(vocabulary, 1)}
         self._states: dict[tuple[tuple[int, ...], tuple[Word, ...], str], State] = {}
+        self._weighted = {weights: self}
 
     @classmethod
     def load(cls, path: Path, weights: Weights = Weights()) -> Self:
@@ -84,6 +94,29 @@ class LanguageModel:
             arrays = dict(packed)
         vocabulary = arrays.pop("vocabulary").tobytes().decode("utf-8")
         return cls(vocabulary, Trie(arrays, "ngrams"), Trie(arrays, "words"), weights)
+
+    def suited(self, texts: Iterable[str]) -> "LanguageModel":
+        """The same model with weights suited to a document, by what is certain of its text."""
+        familiarity = self.familiarity(texts)
+        weights = next(weights for least, weights in WEIGHTS if familiarity >= least)
+        if weights not in self._weighted:
+            self._weighted[weights] = LanguageModel(self.vocabulary, self.ngrams, self.words, weights)
+        return self._weighted[weights]
+
+    def familiarity(self, texts: Iterable[str]) -> float:
+        """The share of runs of three symbols that are among the n-grams, from the first texts."""
+        known, seen = EXPECTED * DOUBT, float(DOUBT)
+        for text in texts:
+            numbers = [self._number.get(symbol, 0) for symbol in symbols(text)]
+            for first in range(len(numbers) - RUN + 1):
+                node = 0
+                for depth in range(RUN):
+                    node = self.ngrams.child(depth, node, numbers[first + depth]) if node >= 0 else node
+                known += node >= 0
+                seen += 1
+            if seen > SAMPLE:
+                break
+        return known / seen
 
     def start(self) -> State:
         if len(self._states) > MOST_STATES:

@@ -100,7 +100,8 @@ def _decided(pieces: list[Certain | Slot]) -> list[Certain | Choice]:
     from ingest.mojibake.decode import decode
     from ingest.mojibake.language import default_model
 
-    return list(decode(pieces, default_model()))
+    model = default_model().suited(piece.text for piece in certain)
+    return list(decode(pieces, model))
 
 
 def _pieces(text: str, stretches: Iterable[Stretch]) -> Iterator[Certain | Slot]:

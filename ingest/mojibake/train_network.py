@@ -3,10 +3,10 @@
     python -m ingest.mojibake.train_network --corpus CORPUS --reading READING --run RUN --steps 3000
 
 Every character above ASCII is predicted from the symbols on both sides of it, among the characters that it could be if
-its last or its second byte were missing, and (at a lower weight) among all. A part of what it sees is hidden or replaced
-by such a lookalike, as the neighbours of a damaged character are. Some rows are not text but words of dictionaries with nothing around them, for
-what the texts do not speak of. Matrices are updated with Muon (Jordan et al. 2024),
-everything else with AdamW. A run is seeded and goes on from its last checkpoint.
+its last or its second byte were missing, and (at a lower weight) among all. A part of what it sees is hidden or
+replaced by such a lookalike, as the neighbours of a damaged character are. Some rows are not text but words of
+dictionaries with nothing around them, for what the texts do not speak of. Matrices are updated with Muon (Jordan et al.
+2024), everything else with AdamW. A run is seeded and goes on from its last checkpoint.
 """
 
 import argparse
@@ -56,6 +56,8 @@ class Shape:
 
 
 class Block(nn.Module):
+    """Adds what two layers make of the normalised input."""
+
     def __init__(self, size: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(size)
@@ -175,6 +177,8 @@ def _numbered(text: str, vocabulary: str) -> NDArray[np.uint16]:
 
 
 class Trainer:
+    """A run's network, optimisers and place in the data."""
+
     def __init__(self, vocabulary: str, shape: Shape, run: Path, steps: int, rate: float) -> None:
         torch.manual_seed(0)
         self.vocabulary, self.shape, self.run, self.steps, self.rate = vocabulary, shape, run, steps, rate

@@ -1,6 +1,6 @@
 """That clean text is not touched: restores clean files, corpora and translations, and shows every change.
 
-    python -m tests.benchmarks.no_harm --corpus CORPUS [--reading READING] [--translations FOLDER …] [--out record.json]
+    python -m tests.benchmarks.no_harm --corpus CORPUS [--translations FOLDER …] [--out record.json]
 
 `--translations` are folders with gettext catalogues (`*.po`), such as Django's `site-packages/django`.
 """

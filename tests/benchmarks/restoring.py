@@ -158,8 +158,8 @@ def main() -> None:
             scores[f"{domain} {kind}"] = asdict(result)
             print(
                 f"{domain:14} {kind:22} right {result.right:.4f} of {result.lost}, exact {result.exact} of "
-                f"{result.documents}, calibration error {result.error:.4f}, sure {result.sure_right:.5f} of {result.sure}, "
-                f"speed {result.speed:,.0f} (ftfy {result.ftfy_speed:,.0f})",
+                f"{result.documents}, calibration error {result.error:.4f}, of {result.sure} sure ones right "
+                f"{result.sure_right:.5f}, speed {result.speed:,.0f} (ftfy {result.ftfy_speed:,.0f})",
                 flush=True,
             )
     if options.out:

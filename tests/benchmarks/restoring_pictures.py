@@ -67,7 +67,7 @@ def _column(n: int, received: str, readings: Sequence[tuple[str, float]], page: 
 
 
 def reliability_picture(bins: dict[str, list[tuple[float, float, int]]]) -> str:
-    """Share right against mean confidence, a line for each kind of text; dots grow with how many characters they hold."""
+    """Share right against mean confidence, a line for each kind of text; dots grow with the characters they hold."""
     colours = ("#1a5fb4", "#c64600", "#26a269", "#813d9c", "#865e3c", "#555555")
     low = 0.4
 
