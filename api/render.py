@@ -35,25 +35,25 @@ def open_console() -> Console:
 def show_passages(console: Console, reply: SearchReply) -> None:
     language = language_of(reply.question)
     if not reply.passages:
-        _line(console, say("nothing_found", language))
+        print_line(console, say("nothing_found", language))
     for passage in reply.passages:
         first, last = passage.lines
         place = f"{passage.source}:{first}" if first == last else f"{passage.source}:{first}-{last}"
         heading = Text.assemble(
-            (f"{passage.rank:>2}. ", "bold"), (_visible(place), "cyan"), f"  {_trail(passage.section)}  "
+            (f"{passage.rank:>2}. ", "bold"), (visible(place), "cyan"), f"  {_trail(passage.section)}  "
         )
         heading.append(f"{passage.score:.4f}", "dim")
-        _line(console, heading)
-        _line(console, _indented(passage.text), end="\n\n")
+        print_line(console, heading)
+        print_line(console, _indented(passage.text), end="\n\n")
 
 
 def show_answer(console: Console, reply: AskReply) -> None:
     language = language_of(reply.question)
-    _line(console, _visible(reply.answer))
+    print_line(console, visible(reply.answer))
     if reply.citations:
-        _line(console, f"\n{say('sources', language)}", style="bold")
+        print_line(console, f"\n{say('sources', language)}", style="bold")
         for citation in reply.citations:
-            _line(console, _source(citation, language))
+            print_line(console, _source(citation, language))
 
 
 def show_comparison(console: Console, reply: CompareReply) -> None:
@@ -67,40 +67,40 @@ def show_comparison(console: Console, reply: CompareReply) -> None:
         console.print(grid)
         return
     for variant in reply.answers:
-        _line(console, f"── {say(variant.variant, language)} · {_measures(variant, language)}", style="bold")
-        _line(console, _visible(variant.answer))
+        print_line(console, f"── {say(variant.variant, language)} · {_measures(variant, language)}", style="bold")
+        print_line(console, visible(variant.answer))
         for citation in variant.citations:
-            _line(console, _source(citation, language))
-        _line(console, "")
+            print_line(console, _source(citation, language))
+        print_line(console, "")
 
 
 def show_ingested(console: Console, reply: IngestedOut) -> None:
     new = reply.status != "unchanged"
-    line = Text.assemble((f"{reply.status:<10}", "green" if new else "dim"), _visible(reply.name))
+    line = Text.assemble((f"{reply.status:<10}", "green" if new else "dim"), visible(reply.name))
     if new:
         line.append(f"  {reply.passages} passages").append(_restored(reply), "yellow")
-    _line(console, line)
+    print_line(console, line)
 
 
 def show_documents(console: Console, reply: DocumentList) -> None:
     if not reply.documents:
-        _line(console, "No documents. `guide ingest` takes some in.")
+        print_line(console, "No documents. `guide ingest` takes some in.")
         return
     widest = max(len(document.name) for document in reply.documents)
     for document in reply.documents:
-        line = Text.assemble((_visible(document.name).ljust(widest), "cyan"))
+        line = Text.assemble((visible(document.name).ljust(widest), "cyan"))
         line.append(f"  {document.chars:>9,} characters, {document.passages} passages, {document.encoding}")
-        _line(console, line.append(_restored(document), "yellow"))
+        print_line(console, line.append(_restored(document), "yellow"))
 
 
 def show_repairs(console: Console, reply: DocumentOut) -> None:
     for repair in reply.repairs:
         line = reply.text.count("\n", 0, repair.start) + 1
-        others = f"  (or {', '.join(map(_visible, repair.alternatives))})" if repair.alternatives else ""
-        change = f"{_visible(repair.before)} → {_visible(repair.after)}"
-        _line(console, f"{reply.name}:{line}  {change}  {repair.confidence:.3f}{others}")
+        others = f"  (or {', '.join(map(visible, repair.alternatives))})" if repair.alternatives else ""
+        change = f"{visible(repair.before)} → {visible(repair.after)}"
+        print_line(console, f"{reply.name}:{line}  {change}  {repair.confidence:.3f}{others}")
     if not reply.repairs:
-        _line(console, f"{reply.name}: nothing was inferred.")
+        print_line(console, f"{reply.name}: nothing was inferred.")
 
 
 def _restored(known: IngestedOut | DocumentRow) -> str:
@@ -111,7 +111,7 @@ def _restored(known: IngestedOut | DocumentRow) -> str:
 
 def _panel(variant: VariantOut, language: Language) -> RenderableType:
     sources = [Text(f"\n{_source(citation, language)}", "dim") for citation in variant.citations]
-    body = Group(Text(_visible(variant.answer)), *sources)
+    body = Group(Text(visible(variant.answer)), *sources)
     return Panel(body, title=say(variant.variant, language), subtitle=_measures(variant, language))
 
 
@@ -126,21 +126,21 @@ def _source(citation: CitationOut, language: Language) -> str:
     mark = ""
     if citation.restored is not None:  # rounded down: only certainty is 1.00
         mark = f" · {say('restored', language, confidence=math.floor(100 * citation.restored) / 100)}"
-    return f"[{citation.n}] {_visible(citation.source)} · {lines} · {_trail(citation.section)}{mark}"
+    return f"[{citation.n}] {visible(citation.source)} · {lines} · {_trail(citation.section)}{mark}"
 
 
 def _trail(section: Sequence[str]) -> str:
-    return _visible(" › ".join(section))
+    return visible(" › ".join(section))
 
 
 def _indented(text: str) -> str:
-    return INDENT + _visible(text).replace("\n", f"\n{INDENT}")
+    return INDENT + visible(text).replace("\n", f"\n{INDENT}")
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     """The text with its terminal controls shown as U+FFFD, so that no document can steer a terminal."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _line(console: Console, text: str | Text, *, style: str | None = None, end: str = "\n") -> None:
+def print_line(console: Console, text: str | Text, *, style: str | None = None, end: str = "\n") -> None:
     console.print(text, style=style, end=end, soft_wrap=True)

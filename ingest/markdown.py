@@ -4,10 +4,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
+
+from kb.records import Document
 
 # CommonMark's line endings, and no others: U+2028, form feeds and the like stay inside a line.
 LINE_END = re.compile(r"\r\n?|\n")
@@ -49,6 +51,12 @@ class Markdown:
     def line(self, offset: int) -> int:
         """The line, counted from 1, that the character at `offset` stands on."""
         return min(bisect_right(self.line_starts, offset), len(self.line_starts) - 1)
+
+
+@lru_cache(maxsize=1)
+def parse_document(document: Document) -> Markdown:
+    """A document's block structure; the last one is remembered, since several parts of ingest look at it in turn."""
+    return parse(document.text, restructured=document.name.lower().endswith(".rst"))
 
 
 def parse(text: str, *, restructured: bool = False) -> Markdown:

@@ -8,7 +8,7 @@ passage's text doesn't say, the headings above it, a list's lead or a row's colu
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ingest.markdown import WHITESPACE, Markdown, has_words, parse
+from ingest.markdown import WHITESPACE, Markdown, has_words, parse_document
 from ingest.passages_blocks import PROSE, Block, Draft, blocks_of, cut, size
 from ingest.passages_groups import group_drafts, groups, join_small, main_kind
 from ingest.sections import Outline, outlines
@@ -24,7 +24,7 @@ def split_passages(document: Document) -> list[Passage]:
     `text[start:end] == passage.text` for each; ids are unique and the same every time. A passage that says word for
     word what an earlier one of its section says is left out.
     """
-    markdown = parse(document.text, restructured=document.name.lower().endswith(".rst"))
+    markdown = parse_document(document)
     passages: dict[str, Passage] = {}
     said: set[tuple[tuple[str, ...], str]] = set()
     for outline, draft in _drafts(markdown):
