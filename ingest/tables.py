@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from markdown_it.tree import SyntaxTreeNode
 
-from ingest.markdown import Markdown, parse_document
+from ingest.markdown import LISTS, Markdown, parse_document
 from ingest.passages_blocks import last_sentence
 from ingest.sections import Outline, outlines
 from ingest.tables_entries import entry_table
-from ingest.tables_items import LISTS, Item, list_items, nested_items, paragraph_items
+from ingest.tables_items import Item, list_items, nested_items, paragraph_items
 from ingest.tables_rows import Record, item_rows, record_tables, table_rows
 from kb.records import Cell, Document, Row, Table, TableKind
 
@@ -93,9 +93,8 @@ def _records(markdown: Markdown, sections: Sequence[Outline]) -> Iterator[Draft]
 def _in_nodes(markdown: Markdown, section: tuple[str, ...], nodes: Sequence[SyntaxTreeNode]) -> Iterator[Draft]:
     """The tables, lists and paragraphs of definitions among the nodes, and in block quotes and items there."""
     lead = ""
-    for run in _runs(nodes):
-        node = run[0]
-        items = list_items(markdown, run) if node.type in LISTS else paragraph_items(markdown, node)
+    for node in nodes:
+        items = list_items(markdown, node) if node.type in LISTS else paragraph_items(markdown, node)
         if node.type == "table":
             columns, rows = table_rows(markdown, node)
             if rows:
@@ -120,22 +119,10 @@ def _in_list(markdown: Markdown, section: tuple[str, ...], node: SyntaxTreeNode,
             yield from _in_nodes(markdown, section, item.children)
 
 
-def _runs(nodes: Sequence[SyntaxTreeNode]) -> Iterator[list[SyntaxTreeNode]]:
-    """Each node by itself, lists with the lists right below them."""
-    run: list[SyntaxTreeNode] = []
-    for node in nodes:
-        if run and not (node.type in LISTS and run[-1].type in LISTS):
-            yield run
-            run = []
-        run.append(node)
-    if run:
-        yield run
-
-
 def _first_items(markdown: Markdown, outline: Outline) -> list[Item] | None:
     """What a section says of its subject: the items of its only list."""
     lists = [node for node in outline.blocks if node.type in LISTS]
-    return list_items(markdown, lists) if len(lists) == 1 else None
+    return list_items(markdown, lists[0]) if len(lists) == 1 else None
 
 
 def _subject(markdown: Markdown, outline: Outline, heading: SyntaxTreeNode) -> Cell:

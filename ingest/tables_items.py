@@ -7,11 +7,10 @@ from itertools import pairwise
 
 from markdown_it.tree import SyntaxTreeNode
 
-from ingest.markdown import Markdown, plain
+from ingest.markdown import LISTS, Markdown, plain
 from kb.entries import put_together, without_references
 from kb.records import Cell
 
-LISTS = {"bullet_list", "ordered_list"}
 # Names without marks are told from sentences by being short and alone in front of a colon or dash, several times.
 LONGEST_PLAIN_NAME = 30
 FEWEST, FEWEST_PLAIN = 2, 3
@@ -41,18 +40,9 @@ class Item:
     end: int
 
 
-def list_items(markdown: Markdown, lists: Sequence[SyntaxTreeNode]) -> list[Item] | None:
-    """The items of lists that stand one right below the other; None unless each says something of another name.
-
-    A list with marks of its own between two of them belongs to the item above it, as converted pages have it.
-    """
-    spans: list[tuple[int, int]] = []
-    for node in lists:
-        if spans and node.markup != lists[0].markup:
-            spans[-1] = (spans[-1][0], markdown.span(node)[1])
-        else:
-            spans += [markdown.span(item) for item in node.children]
-    items = [parse_item(markdown.text, start, end) for start, end in spans]
+def list_items(markdown: Markdown, node: SyntaxTreeNode) -> list[Item] | None:
+    """The items of a list; None unless each of them says something of another name."""
+    items = [parse_item(markdown.text, *markdown.span(item)) for item in node.children]
     found = [item for item in items if item]
     return found if len(found) == len(items) and _say_something(found) else None
 
@@ -74,7 +64,7 @@ def nested_items(markdown: Markdown, node: SyntaxTreeNode) -> Iterator[tuple[Cel
         if len(item.children) == 2 and item.children[1].type in LISTS:
             start, end = markdown.trim(markdown.span(item)[0], markdown.span(item.children[1])[0])
             start = _after_marker(markdown.text, start, end)
-            inner = list_items(markdown, [item.children[1]])
+            inner = list_items(markdown, item.children[1])
             if inner:
                 yield cell(markdown.text, start, end), inner
 

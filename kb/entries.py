@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 LONGEST_NAME = 80
+# Where an entry's signature must have ended: what goes on for longer is something else.
+LONGEST_SIGNATURE = 8000
 HAN = "\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
 
 _SPREAD = re.compile(r"^[^\S\n]*[（(][^\S\n]*\n(?P<inside>.*?)^[^\S\n]*[)）][^\S\n]*$", re.DOTALL | re.MULTILINE)
@@ -28,7 +30,7 @@ _FENCE = re.compile(r"(^```.*?^```[^\n]*$)", re.DOTALL | re.MULTILINE)
 _ITEM = re.compile(r"\n(?=[-*+][^\S\n]|\d{1,2}[.)](?!\d))")
 _WRAPPED = re.compile(r"^[^\S\n](?=\S)", re.MULTILINE)
 _LINK = re.compile(r"\[([^\[\]]*)\]\(([^()\s]*)\)")
-_REFERENCE = re.compile(r"#(?:[\w.]+[._])?([A-Za-z_]\w*)\Z", re.ASCII)
+_REFERENCE = re.compile(r"#(?:[\w.]+\.)?([A-Za-z_]\w*)\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Entry:
 
 def find_entry(text: str) -> Entry | None:
     """The entry that a section opens with, its heading included; None when it opens with something else."""
+    text = text[:LONGEST_SIGNATURE]
     called = _CALL.match(text)
     if called:
         return _called(called)
@@ -106,7 +109,7 @@ def referenced_names(text: str) -> Iterator[str]:
     for link in _LINK.finditer(text):
         found = _REFERENCE.search(link[2])
         if found and not re.fullmatch(r"L\d+", found[1]) and found[1].casefold() not in read:
-            yield found[0][1:]
+            yield found[0].removeprefix("#")
 
 
 def _called(call: re.Match[str]) -> Entry | None:
