@@ -189,8 +189,12 @@ def write_document(rows: sqlite3.Connection, generation: str, change: Change) ->
 
 def read_tables(rows: sqlite3.Connection, documents: Collection[str] | None = None) -> list[Table]:
     """All tables, or those of the documents with these ids, by document and place."""
-    query = "SELECT id, record FROM documents JOIN tables USING (generation) ORDER BY name, number"
-    return [_table(record) for identity, record in rows.execute(query) if documents is None or identity in documents]
+    query = (
+        "SELECT record FROM documents JOIN tables USING (generation)"
+        " WHERE ?1 IS NULL OR id IN (SELECT value FROM json_each(?1)) ORDER BY name, number"
+    )
+    wanted = None if documents is None else json.dumps(list(documents))
+    return [_table(record) for (record,) in rows.execute(query, [wanted])]
 
 
 def remove_documents(rows: sqlite3.Connection, identities: Iterable[str]) -> None:
