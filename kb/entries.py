@@ -28,7 +28,7 @@ _COLON = re.compile(r"^[:：]\s*")
 _EMPTY_LINES = re.compile(r"\n[^\S\n]*\n\s*")
 _FENCE = re.compile(r"(^```.*?^```[^\n]*$)", re.DOTALL | re.MULTILINE)
 _ITEM = re.compile(r"\n(?=[-*+][^\S\n]|\d{1,2}[.)](?!\d))")
-_WRAPPED = re.compile(r"^[^\S\n](?=\S)", re.MULTILINE)
+_WRAPPED = re.compile(r"(?<=\S\n)[^\S\n](?=[^\s\-*+>|#\d])")
 _LINK = re.compile(r"\[([^\[\]]*)\]\(([^()\s]*)\)")
 _REFERENCE = re.compile(r"#(?:[\w.]+\.)?([A-Za-z_]\w*)\Z", re.ASCII)
 
@@ -77,13 +77,16 @@ def put_together(text: str) -> str:
 
 
 def readable(text: str) -> str:
-    """The text with the entry it opens with on one line, and its paragraphs too if a machine has broken them."""
+    """The text with the entry that it opens with on one line, and paragraphs too if a machine has broken them.
+
+    Other texts stay as they are.
+    """
     entry = find_entry(text)
-    if entry is None:
+    if text.count("```") % 2 or not (entry or _WRAPPED.search(_FENCE.sub("", text))):
         return text
-    above = _EMPTY_LINES.sub("\n\n", text[: entry.start].rstrip())
-    parts = [f"{above} {entry.signature}"]
-    for part in _FENCE.split(text[entry.end :]):
+    head = _EMPTY_LINES.sub("\n\n", text[: entry.start].rstrip()) if entry else ""
+    parts = [f"{head} {entry.signature}"] if entry else []
+    for part in _FENCE.split(text[entry.end if entry else 0 :]):
         parts += [part] if _FENCE.match(part) else map(unwrapped, _EMPTY_LINES.split(part))
     return "\n\n".join(part.strip() for part in parts if part.strip())
 

@@ -2,13 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from kb.lexical import terms
 from kb.records import Cell, Passage, Table
 
-__all__ = ["NamedCells", "names_of", "stands_in"]
+__all__ = ["NamedCells", "names_of", "plain_name", "stands_in"]
 
 _NUMBERING = re.compile(r"^[^\w(（\"'`]*(?:\d[\d.]*[.、)]?\s+)?")
 _GLOSS = re.compile(r"(?P<name>[^(（]*[^(（\s])\s*[(（](?P<gloss>[^()（）]+)[)）]")
@@ -42,7 +42,7 @@ class NamedCells:
 
         `rarity` gives the question's terms with their inverse document frequencies, by which they weigh.
         """
-        asked, total = _plain(question), sum(weight for _, weight in rarity)
+        asked, total = plain_name(question), sum(weight for _, weight in rarity)
         if not total:
             return {}
         documents = {passage.document_id for passage in passages}
@@ -71,7 +71,7 @@ class NamedCells:
 
 def names_of(text: str) -> tuple[str, ...]:
     """What a row or column that is called `text` may be called in a question: without numbers, signs or gloss too."""
-    name = _NUMBERING.sub("", _plain(text))
+    name = _NUMBERING.sub("", plain_name(text))
     gloss = _GLOSS.fullmatch(name)
     names = (name, gloss["name"], gloss["gloss"]) if gloss else (name,)
     return tuple(one.strip() for one in names if len(one.strip()) >= SHORTEST)
@@ -94,18 +94,19 @@ def _joined(neighbour: str, edge: str) -> bool:
 
 
 def _weight(row: _Row, passage: Passage, asked: str, rarity: Rarity) -> float:
-    """What the names of the row, and of its columns whose cells the passage holds, weigh in the question."""
-    inside = passage.start <= row.start and row.end <= passage.end
+    """What the names of a row, and of its columns that are asked for, weigh in the question; 0 if the passage lacks it.
+
+    Where columns have names, the row alone is no answer: it may be named for anything.
+    """
     cells = [names for cell, names in row.cells if passage.start <= cell.start and cell.end <= passage.end]
-    if not (inside or cells):
+    columns = [name for names in cells for name in names if stands_in(name, asked)]
+    if not (columns if row.cells else passage.start <= row.start and row.end <= passage.end):
         return 0.0
-    said = {term for name in _standing((row.names, *cells), asked) for term in terms(name)}
+    names = [name for name in row.names if stands_in(name, asked)]
+    said = {term for name in (*names, *columns) for term in terms(name)}
     return sum(weight for term, weight in rarity if term in said)
 
 
-def _standing(names: Iterable[tuple[str, ...]], asked: str) -> Iterator[str]:
-    return (name for group in names for name in group if stands_in(name, asked))
-
-
-def _plain(text: str) -> str:
+def plain_name(text: str) -> str:
+    """The text as names are compared: by its letters alone, whatever their case, width or marks."""
     return unicodedata.normalize("NFKC", text).casefold().replace("`", "")
