@@ -24,13 +24,17 @@ from api.schemas import (
 from kb.entries import readable
 
 SIDE_BY_SIDE_COLUMNS = 120
+UNLIMITED = 100_000
 INDENT = "    "
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def open_console() -> Console:
     """Standard output; what is printed there is never cut or wrapped where it is no terminal."""
-    return Console(highlight=False, markup=False, emoji=False)
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = UNLIMITED
+    return console
 
 
 def show_passages(console: Console, reply: SearchReply) -> None:

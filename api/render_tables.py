@@ -16,7 +16,6 @@ __all__ = ["open_console", "show_table", "show_tables"]
 # A column that is narrower than this, or than its longest word up to a limit, makes its text hard to read: where not
 # all columns can have that much, a table is shown row by row.
 NARROWEST, LONGEST_WORD = 10, 18
-UNLIMITED = 100_000
 
 
 def show_tables(console: Console, reply: TableList) -> None:
@@ -37,7 +36,7 @@ def show_table(console: Console, reply: TableOut) -> None:
     print_line(console, visible(reply.title), style="bold")
     print_line(console, f"{visible(reply.source)}:{first}-{last}  {visible(' › '.join(reply.section))}", style="dim")
     least = [_least_width(reply, number) for number in range(len(reply.columns))]
-    if console.is_terminal and sum(least) + 2 * (len(least) - 1) > console.width:
+    if sum(least) + 2 * (len(least) - 1) > console.width:
         for row in reply.rows:
             _show_row(console, reply, row)
         return
@@ -47,7 +46,7 @@ def show_table(console: Console, reply: TableOut) -> None:
         table.add_column(Text(visible(name)), overflow="fold", min_width=width)
     for row in reply.rows:
         table.add_row(*(Text(visible(cell)) for cell in row.cells))
-    console.print(table, width=None if console.is_terminal else UNLIMITED)
+    console.print(table)
 
 
 def _show_row(console: Console, reply: TableOut, row: RowOut) -> None:

@@ -14,7 +14,7 @@ from markdown_it.tree import SyntaxTreeNode
 from ingest.markdown import LISTS, Markdown, parse_document
 from ingest.passages_blocks import last_sentence
 from ingest.sections import Outline, outlines
-from ingest.tables_entries import entry_table
+from ingest.tables_entries import entry_table, section_entry
 from ingest.tables_items import Item, list_items, nested_items, paragraph_items
 from ingest.tables_rows import Record, item_rows, record_tables, table_rows
 from kb.records import Cell, Document, Row, Table, TableKind
@@ -120,9 +120,10 @@ def _in_list(markdown: Markdown, section: tuple[str, ...], node: SyntaxTreeNode,
 
 
 def _first_items(markdown: Markdown, outline: Outline) -> list[Item] | None:
-    """What a section says of its subject: the items of its only list."""
+    """What a section says of its subject: the items of its only list, unless they are the parameters of an entry."""
     lists = [node for node in outline.blocks if node.type in LISTS]
-    return list_items(markdown, lists[0]) if len(lists) == 1 else None
+    items = list_items(markdown, lists[0]) if len(lists) == 1 and not section_entry(markdown, outline) else None
+    return items if items and not any(item.type for item in items) else None
 
 
 def _subject(markdown: Markdown, outline: Outline, heading: SyntaxTreeNode) -> Cell:

@@ -30,7 +30,7 @@ def _rows(markdown: Markdown, outline: Outline) -> Iterator[Row]:
     if found:
         entry, start = found
         begin, end = start + entry.start, start + entry.end
-        name = Cell(entry.name, begin, begin + _name_length(markdown.text, begin, end))
+        name = Cell(entry.name, begin, start + entry.name_end)
         signature = Cell(entry.signature, begin, end)
         said = _description(markdown, [block for block in blocks_of(markdown, outline.blocks) if block.start >= end])
         text = said or Cell("", end, end)
@@ -46,9 +46,3 @@ def _description(markdown: Markdown, blocks: Sequence[Block]) -> Cell | None:
     first = (alone or prose)[0]
     start, end = blocks[first].start, blocks[first].end if alone else blocks[-1].end
     return Cell(plain(put_together(without_references(markdown.text[start:end]))), start, end)
-
-
-def _name_length(text: str, start: int, end: int) -> int:
-    """How far the name goes: up to the link to its source or the bracket of its signature."""
-    marks = [place for place in (text.find(mark, start, end) for mark in "[（(") if place >= 0]
-    return len(text[start : min(marks, default=end)].rstrip())

@@ -35,11 +35,12 @@ _REFERENCE = re.compile(r"#(?:[\w.]+\.)?([A-Za-z_]\w*)\Z", re.ASCII)
 
 @dataclass(frozen=True)
 class Entry:
-    """A name and its parameters; in the text they stand at `[start, end)`."""
+    """A name and its parameters; they stand at `[start, end)` of the text, the name alone at `[start, name_end)`."""
 
     name: str
     parameters: tuple[str, ...]
     start: int
+    name_end: int
     end: int
 
     @property
@@ -65,7 +66,8 @@ def find_entry(text: str) -> Entry | None:
     name = put_together(head[start:])
     if not name or len(name) > LONGEST_NAME or _BLOCK.search(head, start) or (link is None and not heading):
         return None
-    return Entry(name, tuple(_parameters(found["inside"])), start, found.end())
+    end = len(text[: found.end()].rstrip())
+    return Entry(name, tuple(_parameters(found["inside"])), start, len(head.rstrip()), end)
 
 
 def put_together(text: str) -> str:
@@ -121,7 +123,8 @@ def _called(call: re.Match[str]) -> Entry | None:
     parameters = re.split(r",\s*(?![^\[(]*[\])])", inside) if inside else []
     if not all(_PARAMETER.fullmatch(parameter.strip()) for parameter in parameters):
         return None
-    return Entry(put_together(call["name"]), tuple(map(put_together, parameters)), call.start("name"), call.end())
+    name, end = put_together(call["name"]), len(call[0].rstrip())
+    return Entry(name, tuple(map(put_together, parameters)), call.start("name"), call.end("name"), end)
 
 
 def _parameters(inside: str) -> Iterator[str]:

@@ -72,7 +72,13 @@ class Retriever:
         )
 
 
-def fuse(dense: Scored, lexical: Scored, ideal: float, named: Mapping[str, float] | None = None) -> list[Hit]:
+def fuse(
+    dense: Scored,
+    lexical: Scored,
+    ideal: float,
+    named: Mapping[str, float] | None = None,
+    cell_weight: float = CELL_WEIGHT,
+) -> list[Hit]:
     """All passages of both rankings, best first, each with the scores that it had there.
 
     `ideal` is what a passage with all of the question's terms would come near to in the lexical ranking; `named` has
@@ -82,7 +88,7 @@ def fuse(dense: Scored, lexical: Scored, ideal: float, named: Mapping[str, float
     cosines = {passage.id: score for passage, score in dense}
     bm25 = {passage.id: score for passage, score in lexical}
     shares = (lexical_shares(bm25, ideal), standouts(cosines), named or {})
-    fused = share_fusion(shares, (LEXICAL_WEIGHT, DENSE_WEIGHT, CELL_WEIGHT))
+    fused = share_fusion(shares, (LEXICAL_WEIGHT, DENSE_WEIGHT, cell_weight))
     return [Hit(passages[name], score, cosines.get(name), bm25.get(name)) for name, score in fused]
 
 
