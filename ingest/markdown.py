@@ -54,12 +54,12 @@ class Markdown:
         return min(bisect_right(self.line_starts, offset), len(self.line_starts) - 1)
 
 
-@lru_cache(maxsize=1)
 def parse_document(document: Document) -> Markdown:
-    """A document's block structure; the last one is remembered, since several parts of ingest look at it in turn."""
+    """A document's block structure."""
     return parse(document.text, restructured=document.name.lower().endswith(".rst"))
 
 
+@lru_cache(maxsize=1)  # several parts of ingest look at the same text, one after the other
 def parse(text: str, *, restructured: bool = False) -> Markdown:
     """The block structure of `text`: CommonMark with tables; front matter is no Markdown and is left out.
 
@@ -87,8 +87,8 @@ def _nest_lists(node: SyntaxTreeNode) -> None:
         if child.type in LISTS and [one.type in LISTS for one in before] == [True, True] and _alike(before[0], child):
             outer, inner = before
             item = outer.children[-1]
-            item.children = [*item.children, inner]
-            outer.children = [*outer.children, *child.children]
+            item.children.append(inner)
+            outer.children.extend(child.children)
             _extend(item, inner)
             _extend(outer, child)
             kept.pop()
