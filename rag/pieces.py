@@ -19,6 +19,7 @@ _RULE = re.compile(r"^[ \t|:\-=*_]+$")
 _LEAD = re.compile(r"[：:][\s*_`]*$")
 _TITLE = re.compile(r"^.{0,19}\w\s*$")
 _WORD = re.compile(r"\w")
+_INDENTED = re.compile(r"[ ]{2}|[ ]*\t")
 _WRAPPED = re.compile(r"[ \t]\S")
 
 
@@ -153,7 +154,7 @@ def _fence_end(lines: Sequence[_Line], at: int) -> int:
 def _item_end(lines: Sequence[_Line], at: int) -> int:
     """An item goes on over the lines right below it, and further indented ones, that start nothing of their own."""
     end = at + 1
-    while end < len(lines) and (lines[end].text[0].isspace() or lines[end - 1].next_to(lines[end])):
+    while end < len(lines) and (_INDENTED.match(lines[end].text) or lines[end - 1].next_to(lines[end])):
         if _starts_something(lines[end].text):
             break
         end += 1

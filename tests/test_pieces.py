@@ -80,7 +80,7 @@ def test_an_entry_gives_its_signature_its_items_and_whole_sentences() -> None:
     )
     items = "* **目录**\n （\n `str`\n ）— 写到\n哪里。"
     sentence = "把全部内容保存到一个\n目录，也被\n `sync()`\n 调用。"
-    found = kinds(pieces([hit(f"{text} 参数\n\n\n{items}\n\n\n{sentence}然后结束。")]))
+    found = kinds(pieces([hit(f"{text} 参数\n\n\n{items}\n\n\n {sentence}然后结束。")]))
     assert found[0][0] == "signature"
     assert found[0][1].startswith("保存")
     assert found[1:] == [("item", items), ("sentence", sentence), ("sentence", "然后结束。")]
