@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import problems
-from api.routes import health, questions
+from api.routes import health, questions, tables
 from api.services import Services
 from kb.settings import Settings
 
@@ -34,4 +34,5 @@ def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     problems.install(app)
     app.include_router(health.router)
     app.include_router(questions.router)
+    app.include_router(tables.router)
     return app

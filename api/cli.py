@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import ask, compare, documents, ingest, repair, search, serve
+from api.commands import ask, compare, documents, ingest, repair, search, serve, tables
 from api.options import complain
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command("ingest")(ingest.ingest)
 app.command("repair")(repair.repair)
 app.add_typer(documents.app, name="documents")
+app.add_typer(tables.app, name="tables")
 app.command("search")(search.search)
 app.command("ask")(ask.ask)
 app.command("compare")(compare.compare)

@@ -9,12 +9,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from kb.errors import GuideError
 
 
 class BadUse(typer.TyperException):
     """Arguments that are each fine but don't go together: exit code 2."""
+
+
+class ListUnlessNamed(TyperGroup):
+    """A group whose name alone, with or without options, means its command `list`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
 
 
 def _flag(help_text: str, metavar: str | None = None, *names: str, **limits: Any) -> Any:

@@ -20,6 +20,7 @@ from api.schemas import (
     SearchReply,
     VariantOut,
 )
+from kb.entries import readable
 
 SIDE_BY_SIDE_COLUMNS = 120
 UNLIMITED = 1_000_000
@@ -48,7 +49,7 @@ def show_passages(console: Console, reply: SearchReply) -> None:
         )
         heading.append(f"{passage.score:.4f}", "dim")
         print_line(console, heading)
-        print_line(console, _indented(passage.text), end="\n\n")
+        print_line(console, _indented(readable(passage.text)), end="\n\n")
 
 
 def show_answer(console: Console, reply: AskReply, *, threshold: float) -> None:

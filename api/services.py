@@ -11,7 +11,7 @@ from api.messages import language_of, say
 from api.questions import checked
 from kb.errors import GuideError, StoreError
 from kb.lexical import LexicalIndex
-from kb.records import Answer, Mode
+from kb.records import Answer, Mode, Table
 from kb.settings import Settings
 from kb.store import Store
 from models.embed import Embedder, load_embedder
@@ -122,6 +122,27 @@ class Services:
         from rag.compare import compare
 
         return compare(self._askable(question), self.answerer, seed)
+
+    def tables(self, document: str | None = None) -> list[Table]:
+        """All tables, or those of one document, by its name or id.
+
+        Raises:
+            NotFoundError: there is no such document.
+        """
+        from ingest.catalogue import all_tables
+
+        return all_tables(self.store, document)
+
+    def table(self, name: str) -> Table:
+        """The table with this id or title.
+
+        Raises:
+            NotFoundError: there is none.
+            InputError: there are several.
+        """
+        from ingest.catalogue import one_table
+
+        return one_table(self.tables(), name)
 
     def missing(self) -> tuple[str, ...]:
         """What keeps questions from being answered, one sentence each; loads what is not loaded yet."""

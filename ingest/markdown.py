@@ -4,10 +4,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
+
+from kb.records import Document
 
 # CommonMark's line endings, and no others: U+2028, form feeds and the like stay inside a line.
 LINE_END = re.compile(r"\r\n?|\n")
@@ -19,6 +21,7 @@ UNDERLINE = re.compile(r"(?:(?<=\S\n)|(?<=\S\r\n)|(?<=\S\r))([~^\"'+*#`:._])\1{2
 IMAGE = re.compile(r"!\[([^\[\]]*)\]\([^()]*\)")
 LINK_TARGET = re.compile(r"\]\([^()\s]*(?:\([^()]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?\)")
 BARE_LINK = re.compile(r"<?https?://[^\s<>，。；）)]+>?")
+LISTS = {"bullet_list", "ordered_list"}
 WHITESPACE = re.compile(r"\s+")
 
 
@@ -51,6 +54,12 @@ class Markdown:
         return min(bisect_right(self.line_starts, offset), len(self.line_starts) - 1)
 
 
+def parse_document(document: Document) -> Markdown:
+    """A document's block structure."""
+    return parse(document.text, restructured=document.name.lower().endswith(".rst"))
+
+
+@lru_cache(maxsize=1)  # several parts of ingest look at the same text, one after the other
 def parse(text: str, *, restructured: bool = False) -> Markdown:
     """The block structure of `text`: CommonMark with tables; front matter is no Markdown and is left out.
 
@@ -62,7 +71,42 @@ def parse(text: str, *, restructured: bool = False) -> Markdown:
     starts = [0, *(found.end() for found in LINE_END.finditer(text))]
     if starts[-1] != len(text):
         starts.append(len(text))
-    return Markdown(text, SyntaxTreeNode(_block_parser().parse(blanked)), tuple(starts))
+    root = SyntaxTreeNode(_block_parser().parse(blanked))
+    _nest_lists(root)
+    return Markdown(text, root, tuple(starts))
+
+
+def _nest_lists(node: SyntaxTreeNode) -> None:
+    """Puts a list with marks of its own, right between two with the same marks, into the item above it.
+
+    To CommonMark these are three lists; pages that a program converted mean one, with a list in one of its items.
+    """
+    kept: list[SyntaxTreeNode] = []
+    for child in node.children:
+        before = kept[-2:]
+        if child.type in LISTS and [one.type in LISTS for one in before] == [True, True] and _alike(before[0], child):
+            outer, inner = before
+            item = outer.children[-1]
+            item.children.append(inner)
+            outer.children.extend(child.children)
+            _extend(item, inner)
+            _extend(outer, child)
+            kept.pop()
+        else:
+            kept.append(child)
+    node.children = kept
+    for child in kept:
+        _nest_lists(child)
+
+
+def _alike(one: SyntaxTreeNode, other: SyntaxTreeNode) -> bool:
+    return (one.type, one.markup) == (other.type, other.markup)
+
+
+def _extend(node: SyntaxTreeNode, last: SyntaxTreeNode) -> None:
+    """Makes a node end where its new last part ends."""
+    if node.nester_tokens and node.map and last.map:
+        node.nester_tokens.opening.map = [node.map[0], last.map[1]]
 
 
 def plain(source: str) -> str:

@@ -8,10 +8,12 @@ passage's text doesn't say, the headings above it, a list's lead or a row's colu
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from ingest.markdown import WHITESPACE, Markdown, has_words, parse
+from ingest.markdown import WHITESPACE, Markdown, has_words, parse_document
 from ingest.passages_blocks import PROSE, Block, Draft, blocks_of, cut, size
+from ingest.passages_entries import entry_drafts
 from ingest.passages_groups import group_drafts, groups, join_small, main_kind
 from ingest.sections import Outline, outlines
+from kb.entries import referenced_names
 from kb.records import Document, Passage
 
 # How far above its passage a heading without text of its own may stand and still be shown with it.
@@ -24,7 +26,7 @@ def split_passages(document: Document) -> list[Passage]:
     `text[start:end] == passage.text` for each; ids are unique and the same every time. A passage that says word for
     word what an earlier one of its section says is left out.
     """
-    markdown = parse(document.text, restructured=document.name.lower().endswith(".rst"))
+    markdown = parse_document(document)
     passages: dict[str, Passage] = {}
     said: set[tuple[tuple[str, ...], str]] = set()
     for outline, draft in _drafts(markdown):
@@ -70,6 +72,9 @@ def _section(markdown: Markdown, blocks: Sequence[Block], start: int) -> list[Dr
     """The drafts of one section whose heading begins at `start`; the first one takes the heading along."""
     if all(block.kind != "table" for block in blocks) and size(markdown, start, blocks[-1].end) <= PROSE:
         return [Draft(main_kind(blocks), start, blocks[-1].end)]
+    entry = entry_drafts(markdown, blocks, start)
+    if entry:
+        return entry
     drafts = [draft for group in groups(markdown, blocks) for draft in group_drafts(markdown, group)]
     first, *others = join_small(markdown, drafts)
     return [replace(first, start=start), *others]
@@ -102,7 +107,7 @@ def _passage(document: Document, markdown: Markdown, outline: Outline, draft: Dr
         end=draft.end,
         first_line=markdown.line(draft.start),
         last_line=markdown.line(max(draft.start, draft.end - 1)),
-        context="\n".join(filter(None, [_trail(outline, draft), *draft.context])),
+        context="\n".join(filter(None, [_trail(outline, draft), *draft.context, " ".join(referenced_names(text))])),
         header=draft.header,
     )
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from markdown_it.tree import SyntaxTreeNode
 
-from ingest.markdown import Markdown, has_words, only_links, plain, visible_size
+from ingest.markdown import LISTS, Markdown, has_words, only_links, plain, visible_size
+from ingest.tables_items import paragraph_items
 from kb.records import PassageKind
 
 # Sizes count what there is to read (`visible_size`). A passage that is shown to a reader or a model should hold one
@@ -26,7 +27,7 @@ CUTS = tuple(
 
 @dataclass(frozen=True)
 class Block:
-    """A paragraph, list, code block or table with its span in the text."""
+    """A paragraph, list, code block or table with its span in the text; lines of definitions are a list."""
 
     kind: PassageKind
     node: SyntaxTreeNode
@@ -62,7 +63,12 @@ def blocks_of(markdown: Markdown, nodes: Sequence[SyntaxTreeNode]) -> list[Block
 def short_bullet(markdown: Markdown, block: Block) -> bool:
     """Whether the block is a list of one plain line: a bullet that serves as a heading."""
     items = block.node.children
-    return len(items) == 1 and len(items[0].children) == 1 and size(markdown, block.start, block.end) <= LEAD
+    return (
+        block.node.type in LISTS
+        and len(items) == 1
+        and len(items[0].children) == 1
+        and size(markdown, block.start, block.end) <= LEAD
+    )
 
 
 def size(markdown: Markdown, start: int, end: int) -> int:
@@ -104,11 +110,13 @@ def _blocks(markdown: Markdown, nodes: Sequence[SyntaxTreeNode]) -> Iterator[Blo
         start, end = markdown.span(node)
         source = markdown.text[start:end]
         if node.type != "hr" and has_words(source) and not only_links(source, inside=True):
-            yield Block(_kind(node), node, start, end)
+            yield Block(_kind(markdown, node), node, start, end)
 
 
-def _kind(node: SyntaxTreeNode) -> PassageKind:
+def _kind(markdown: Markdown, node: SyntaxTreeNode) -> PassageKind:
     match node.type:
+        case "paragraph" if paragraph_items(markdown, node):
+            return "list"  # definitions, a line each
         case "bullet_list" | "ordered_list":
             return "list"
         case "fence" | "code_block":

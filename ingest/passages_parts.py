@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from markdown_it.tree import SyntaxTreeNode
 
-from ingest.markdown import Markdown, has_words, only_links, plain
+from ingest.markdown import LISTS, Markdown, has_words, only_links, plain
 from ingest.passages_blocks import (
     PROSE,
     SMALL,
@@ -16,6 +16,7 @@ from ingest.passages_blocks import (
     last_sentence,
     size,
 )
+from ingest.tables_items import paragraph_items
 
 
 def table_drafts(markdown: Markdown, table: Block, start: int) -> Iterator[Draft]:
@@ -73,7 +74,9 @@ def _stretches(markdown: Markdown, rows: tuple[Draft, ...], start: int) -> Itera
 
 
 def _items(markdown: Markdown, node: SyntaxTreeNode) -> Iterator[Draft]:
-    for item in node.children:
+    for line in paragraph_items(markdown, node) or ():
+        yield from (Draft("list", *span) for span in cut(markdown, line.start, line.end, PROSE))
+    for item in node.children if node.type in LISTS else ():
         start, end = markdown.span(item)
         if not has_words(markdown.text[start:end]):
             continue

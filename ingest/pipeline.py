@@ -18,8 +18,9 @@ from ingest.files import Found, find_files, readable_name
 from ingest.mojibake import restore
 from ingest.passages import split_passages
 from ingest.read import decode, raw_document, read_file
+from ingest.tables import find_tables
 from kb.errors import GuideError
-from kb.records import Document, Passage, RawDocument
+from kb.records import Document, Passage, RawDocument, Table
 from kb.settings import Settings
 from kb.store import Change, DocumentInfo, Store
 from models.embed import Embedder, fingerprint
@@ -50,6 +51,7 @@ class _Prepared:
 
     document: Document
     passages: Sequence[Passage]
+    tables: Sequence[Table]
     outcome: Ingested
     instead_of: str | None
 
@@ -145,7 +147,7 @@ class Pipeline:
             return Ingested(raw.name, document_id(raw.name), "failed", error=str(problem))
         status: Literal["added", "changed"] = "changed" if before or renamed else "added"
         outcome = Ingested(raw.name, document.id, status, len(passages), len(document.repairs), document.damage)
-        prepared = _Prepared(document, passages, outcome, renamed.id if renamed else None)
+        prepared = _Prepared(document, passages, find_tables(document), outcome, renamed.id if renamed else None)
         known.add(prepared)
         return prepared
 
@@ -250,7 +252,7 @@ def _changes(prepared: Sequence[_Prepared], embedder: Embedder) -> list[Change]:
     ends = np.cumsum([len(item.passages) for item in prepared])
     parts = np.split(vectors, ends[:-1])
     return [
-        Change(item.document, item.passages, part, pipeline_version(), item.instead_of)
+        Change(item.document, item.passages, part, pipeline_version(), item.instead_of, item.tables)
         for item, part in zip(prepared, parts, strict=True)
     ]
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 PassageKind = Literal["prose", "table", "table_row", "list", "code"]
+TableKind = Literal["table", "list", "sections", "entries"]
 Mode = Literal["rag", "plain"]
 Style = Literal["quote", "prose"]
 
@@ -86,6 +87,56 @@ class Passage:
     @property
     def indexed(self) -> str:
         return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell as it reads, without marks; what it was read from stands at `[start, end)` of the document's text."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row with a cell for each column; it stands at `[start, end)`, and an empty cell is an empty span in there."""
+
+    cells: tuple[Cell, ...]
+    start: int
+    end: int
+    first_line: int
+    last_line: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a document says in rows and columns, however it is written there.
+
+    `kind` tells how: a Markdown table, a list whose items are `name: text`, sections that each say the same things of
+    another subject, or the entries of an API's page. The first column names what the row is about.
+    """
+
+    id: str
+    document_id: str
+    source: str
+    kind: TableKind
+    title: str
+    section: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def start(self) -> int:
+        return min(row.start for row in self.rows)
+
+    @property
+    def end(self) -> int:
+        return max(row.end for row in self.rows)
+
+    @property
+    def lines(self) -> tuple[int, int]:
+        return min(row.first_line for row in self.rows), max(row.last_line for row in self.rows)
 
 
 @dataclass(frozen=True)

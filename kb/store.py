@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from kb import store_tables as tables
 from kb.errors import BusyError, NotFoundError, StoreError
-from kb.records import Document, Passage
+from kb.records import Document, Passage, Table
 from kb.settings import Settings
 from kb.store_database import Database
 from kb.store_index import SharedIndex, nearest_known
@@ -110,6 +110,10 @@ class Store:
     def passages(self) -> list[Passage]:
         """All passages, by document and place; where one stands inside another, the outer comes first."""
         return self._read(tables.read_passages)
+
+    def tables(self, documents: Collection[str] | None = None) -> list[Table]:
+        """All tables, or those of the documents with these ids, by document and place."""
+        return self._read(lambda rows: tables.read_tables(rows, documents))
 
     def nearest(self, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
         """The `k` passages whose vectors are nearest to `vector` [d], with their cosine similarity, best first.

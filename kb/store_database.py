@@ -8,8 +8,9 @@ from pathlib import Path
 
 from kb.errors import StoreError
 
-FORMAT = 1
-SCHEMA = """
+# Each step brings a database of the format before it to the next one; a new database takes them all.
+STEPS = (
+    """
 CREATE TABLE state (key TEXT PRIMARY KEY, value NOT NULL);
 CREATE TABLE documents (
     id TEXT PRIMARY KEY, generation TEXT NOT NULL, name TEXT NOT NULL, title TEXT NOT NULL, sha256 TEXT NOT NULL,
@@ -21,7 +22,14 @@ CREATE TABLE passages (
     PRIMARY KEY (generation, number)
 ) WITHOUT ROWID;
 CREATE TABLE loose (generation TEXT NOT NULL);
-"""
+""",
+    """
+CREATE TABLE tables (
+    generation TEXT NOT NULL, number INTEGER NOT NULL, record TEXT NOT NULL, PRIMARY KEY (generation, number)
+) WITHOUT ROWID;
+""",
+)
+FORMAT = len(STEPS)
 
 
 class Database:
@@ -33,15 +41,14 @@ class Database:
         self._open: list[sqlite3.Connection] = []
         with self.writing() as rows:
             (written,) = rows.execute("PRAGMA user_version").fetchone()
-            if written == 0:
-                for statement in SCHEMA.split(";"):
-                    rows.execute(statement)
-                rows.execute(f"PRAGMA user_version = {FORMAT}")
-            elif written != FORMAT:
+            if not 0 <= written <= FORMAT:
                 raise StoreError(
                     f"{file}: written by another version of guide (format {written}, not {FORMAT}). "
                     "Move the folder away and run `guide ingest`, or set GUIDE_HOME."
                 )
+            for statement in ";".join(STEPS[written:]).split(";"):
+                rows.execute(statement)
+            rows.execute(f"PRAGMA user_version = {FORMAT}")
 
     def close(self) -> None:
         for connection in self._open:

@@ -1,16 +1,16 @@
-"""What the store's tables hold: documents with their text, passages with their vectors, and the state of the whole."""
+"""What the database holds: documents with their text, passages with their vectors, tables, the state of the whole."""
 
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kb.errors import StoreError
-from kb.records import Document, Passage, Repair
+from kb.records import Cell, Document, Passage, Repair, Row, Table
 
 INFO = "id, name, title, sha256, encoding, chars, passages, damage, repairs, pipeline"
 
@@ -65,7 +65,9 @@ class DocumentInfo:
 
 @dataclass(frozen=True)
 class Change:
-    """A document to store with its n passages and their vectors [n, d]; `pipeline` is the version of what made them.
+    """A document to store with its n passages, their vectors [n, d] and its tables.
+
+    `pipeline` is the version of what made them.
 
     `instead_of` is the id of another document that goes when this one comes: it was renamed.
     """
@@ -75,6 +77,7 @@ class Change:
     vectors: Vectors
     pipeline: str
     instead_of: str | None = None
+    tables: Sequence[Table] = ()
 
     def check(self, state: State) -> None:
         """Raises StoreError unless there is a vector of numbers, comparable with those stored, for each passage."""
@@ -175,13 +178,31 @@ def write_document(rows: sqlite3.Connection, generation: str, change: Change) ->
             for number, (passage, vector) in enumerate(zip(change.passages, change.vectors, strict=True))
         ),
     )
+    rows.executemany(
+        "INSERT INTO tables VALUES (?, ?, ?)",
+        (
+            (generation, number, json.dumps(asdict(table), ensure_ascii=False))
+            for number, table in enumerate(change.tables)
+        ),
+    )
+
+
+def read_tables(rows: sqlite3.Connection, documents: Collection[str] | None = None) -> list[Table]:
+    """All tables, or those of the documents with these ids, by document and place."""
+    query = (
+        "SELECT record FROM documents JOIN tables USING (generation)"
+        " WHERE ?1 IS NULL OR id IN (SELECT value FROM json_each(?1)) ORDER BY name, number"
+    )
+    wanted = None if documents is None else json.dumps(list(documents))
+    return [_table(record) for (record,) in rows.execute(query, [wanted])]
 
 
 def remove_documents(rows: sqlite3.Connection, identities: Iterable[str]) -> None:
-    """Removes documents and their passages; ids that there are not are passed over."""
+    """Removes documents with their passages and tables; ids that there are not are passed over."""
     for identity in identities:
         generations = rows.execute("SELECT generation FROM documents WHERE id = ?", [identity]).fetchall()
         rows.executemany("DELETE FROM passages WHERE generation = ?", generations)
+        rows.executemany("DELETE FROM tables WHERE generation = ?", generations)
         rows.execute("DELETE FROM documents WHERE id = ?", [identity])
 
 
@@ -206,3 +227,9 @@ def _info(row: Sequence[object]) -> DocumentInfo:
 def _passage(record: str) -> Passage:
     fields = json.loads(record)
     return Passage(**{**fields, "section": tuple(fields["section"]), "header": tuple(fields["header"])})
+
+
+def _table(record: str) -> Table:
+    fields = json.loads(record)
+    rows = tuple(Row(**{**row, "cells": tuple(Cell(**cell) for cell in row["cells"])}) for row in fields.pop("rows"))
+    return Table(**{**fields, "section": tuple(fields["section"]), "columns": tuple(fields["columns"])}, rows=rows)

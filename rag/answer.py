@@ -15,7 +15,7 @@ from models.sampling import Sampling
 from rag.cite import cite
 from rag.pieces import Piece, pieces
 from rag.prompt import ask_back, plain
-from rag.quote import Weights, choose, rank, shortlist, shown
+from rag.quote import Weights, answering, choose, rank, shortlist, shown
 from rag.retrieve import Found, Retriever
 
 PLAIN_TOKENS = 128
@@ -137,7 +137,7 @@ class Answerer:
         )
         return Answer(
             question=question,
-            text=joined(chosen) if chosen else not_said(question),
+            text=joined(chosen, question) if chosen else not_said(question),
             abstained=not chosen,
             mode="rag",
             style="quote",
@@ -150,9 +150,9 @@ class Answerer:
         )
 
 
-def joined(chosen: Sequence[Piece]) -> str:
+def joined(chosen: Sequence[Piece], question: str) -> str:
     """The pieces as one answer, each with its citation's mark."""
-    marked = [_marked(shown(piece), n) for n, piece in enumerate(chosen, 1)]
+    marked = [_marked(answering(piece, question), n) for n, piece in enumerate(chosen, 1)]
     return "\n".join(marked)
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kb.entries import find_entry
 from kb.records import Hit, Passage
 
-PieceKind = Literal["sentence", "item", "table_row", "code"]
+PieceKind = Literal["sentence", "item", "table_row", "code", "signature"]
 
 ITEM = re.compile(r"^[ \t>]*(?:[-*+]|\d+[.)、])[ \t]+")
 _SENTENCE = re.compile(r"(?:[^。！？!?；\n.]|\.(?!\s))+[。！？!?；.]*[”’」』）)]*")
@@ -16,7 +17,10 @@ _FENCE = re.compile(r"^[ \t>]*(```+|~~~+)")
 _ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$")
 _RULE = re.compile(r"^[ \t|:\-=*_]+$")
 _LEAD = re.compile(r"[：:][\s*_`]*$")
+_TITLE = re.compile(r"^.{0,19}\w\s*$")
 _WORD = re.compile(r"\w")
+_INDENTED = re.compile(r"[ ]{2}|[ ]*\t")
+_WRAPPED = re.compile(r"[ \t]\S")
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,10 @@ class _Line:
     end: int
     text: str
 
+    def next_to(self, other: "_Line") -> bool:
+        """Whether no empty line lies between this line and a later one."""
+        return other.start == self.end + 1
+
 
 def pieces(hits: Sequence[Hit]) -> list[Piece]:
     """The quotable pieces of all hits, each stretch of a document once, best hit first."""
@@ -81,15 +89,35 @@ def row_cells(row: str) -> tuple[str, ...]:
 
 
 def _cut(hit: Hit) -> Iterator[Piece]:
+    lines = _lines(hit.passage)
+    entry = find_entry(hit.passage.text)
+    code = _bare_code(hit, lines)
+    if code:
+        yield code
+    elif entry:
+        yield _piece(hit, entry.start, entry.end, "signature")
+        yield from _cut_lines(hit, [line for line in lines if line.start >= entry.end])
+    else:
+        yield from _cut_lines(hit, lines)
+
+
+def _bare_code(hit: Hit, lines: Sequence[_Line]) -> Piece | None:
+    """All of a passage that is code without fences, or with nothing but the fence that closes it."""
+    fences = [number for number, line in enumerate(lines) if _FENCE.match(line.text)]
+    closed = fences == [len(lines) - 1]
+    if hit.passage.kind != "code" or (fences and not closed) or len(lines) == closed:
+        return None
+    return _piece(hit, lines[0].start, lines[-1 - closed].end, "code")
+
+
+def _cut_lines(hit: Hit, lines: Sequence[_Line]) -> Iterator[Piece]:
     passage = hit.passage
-    lines = _lines(passage)
-    unfenced_code = passage.kind == "code" and not any(_FENCE.match(line.text) for line in lines)
     at, header, lead = 0, passage.header, ""
     while at < len(lines):
         line = lines[at]
         stop = at + 1
-        if unfenced_code or _FENCE.match(line.text):
-            stop = len(lines) if unfenced_code else _fence_end(lines, at)
+        if _FENCE.match(line.text):
+            stop = _fence_end(lines, at)
             yield _piece(hit, line.start, lines[stop - 1].end, "code", lead=lead)
         elif _ROW.match(line.text):
             if stop < len(lines) and _ROW.match(lines[stop].text) and _RULE.match(lines[stop].text):
@@ -100,9 +128,12 @@ def _cut(hit: Hit) -> Iterator[Piece]:
             stop = _item_end(lines, at)
             yield _piece(hit, line.start, lines[stop - 1].end, "item", lead=lead)
         elif not (_HEADING.match(line.text) or _RULE.match(line.text)):
-            lead = line.text.strip() if _LEAD.search(line.text) else ""
+            stop = _wrapped_end(lines, at)
+            text = passage.text[line.start : lines[stop - 1].end].replace("\n", " ")
+            leads = _LEAD.search(text) or (_TITLE.search(text) and stop < len(lines) and ITEM.match(lines[stop].text))
+            lead = text.strip() if leads else ""
             if not lead:
-                yield from (_piece(hit, a, b, "sentence") for a, b in sentences(line.text, line.start))
+                yield from (_piece(hit, a, b, "sentence") for a, b in sentences(text, line.start))
         at = stop
 
 
@@ -121,14 +152,25 @@ def _fence_end(lines: Sequence[_Line], at: int) -> int:
 
 
 def _item_end(lines: Sequence[_Line], at: int) -> int:
-    """An item goes on over the indented lines after it that start nothing of their own."""
+    """An item goes on over the lines right below it, and further indented ones, that start nothing of their own."""
     end = at + 1
-    while end < len(lines):
-        text = lines[end].text
-        if not text[0].isspace() or ITEM.match(text) or _FENCE.match(text) or _ROW.match(text):
+    while end < len(lines) and (_INDENTED.match(lines[end].text) or lines[end - 1].next_to(lines[end])):
+        if _starts_something(lines[end].text):
             break
         end += 1
     return end
+
+
+def _wrapped_end(lines: Sequence[_Line], at: int) -> int:
+    """Where a line's paragraph ends if a program has broken it, so that lines begin with a space; else the line's."""
+    end = at + 1
+    while end < len(lines) and lines[end - 1].next_to(lines[end]) and not _starts_something(lines[end].text):
+        end += 1
+    return end if any(_WRAPPED.match(line.text) for line in lines[at + 1 : end]) else at + 1
+
+
+def _starts_something(text: str) -> bool:
+    return any(pattern.match(text) for pattern in (ITEM, _FENCE, _ROW, _HEADING))
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

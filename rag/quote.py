@@ -5,11 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kb.entries import find_entry, put_together, without_references
 from kb.lexical import terms
+from rag.cells import names_of, plain_name, stands_in
 from rag.pieces import ITEM, Piece, row_cells
 
 SHORTLIST = 16
@@ -96,10 +99,27 @@ def shown(piece: Piece) -> str:
         return piece.text if piece.text.startswith("```") else f"```\n{piece.text}\n```"
     if piece.kind == "table_row":
         return _shown_row(row_cells(piece.text), piece.header)
+    entry = find_entry(piece.hit.passage.text) if piece.kind == "signature" else None
+    if entry:
+        return entry.signature
     text = ITEM.sub("", piece.text, count=1).replace("**", "")
-    text = _ESCAPED.sub(r"\1", re.sub(r"\s*\n\s*", " ", text)).strip("> ")
+    text = put_together(without_references(text)) if "\n" in text else _ESCAPED.sub(r"\1", text)
+    text = text.strip("> ")
     subject = _subject(piece)
     return f"{subject} › {text}" if subject and piece.kind == "item" and _PROPERTY.match(text) else text
+
+
+def answering(piece: Piece, question: str) -> str:
+    """A piece as it reads in the answer to a question: of a row, only the cells whose columns are asked for, if any."""
+    if piece.kind != "table_row":
+        return shown(piece)
+    asked = plain_name(question)
+    named = [any(stands_in(name, asked) for name in names_of(column)) for column in piece.header[1:]]
+    wanted = [True, *named] if any(named) else [True] * len(piece.header)
+    cells = row_cells(piece.text)
+    if len(cells) != len(wanted):
+        return shown(piece)
+    return _shown_row([*compress(cells, wanted)], [*compress(piece.header, wanted)])
 
 
 def _subject(piece: Piece) -> str:

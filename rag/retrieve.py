@@ -1,7 +1,7 @@
 """A question to the passages that answer it: dense and lexical search, fused, without repetitions."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kb.lexical import LexicalIndex
@@ -9,6 +9,7 @@ from kb.records import Hit, Passage
 from kb.store import Store
 from models.embed import Embedder
 from rag.answerable import Background, coverage, probability
+from rag.cells import NamedCells
 from rag.fusion import lexical_shares, share_fusion, standouts
 
 __all__ = ["Found", "Retriever"]
@@ -16,6 +17,7 @@ __all__ = ["Found", "Retriever"]
 DEPTH = 50  # how many passages each search gives to the fusion
 READ = 3  # how many of the best are read to tell whether they answer
 LEXICAL_WEIGHT, DENSE_WEIGHT = 1.0, 0.4  # chosen by tests/benchmarks/tune_retrieval.py
+CELL_WEIGHT = 0.4  # chosen by tests/benchmarks/table_questions.py
 
 Scored = Sequence[tuple[Passage, float]]
 
@@ -41,6 +43,7 @@ class Retriever:
         store.require_embedding(embedder.fingerprint)
         self._store, self._lexical, self._embedder = store, lexical, embedder
         self._background = Background(embedder)
+        self._cells = NamedCells(store.tables)
 
     def search(self, question: str, k: int = 8) -> Found:
         """The best `k` passages, no two of which overlap. A hit's score is from 0 to 1."""
@@ -52,7 +55,8 @@ class Retriever:
         lexical = self._lexical.search(question, DEPTH)
         rarity = self._lexical.rarity(question)
         looked_up = time.perf_counter()
-        hits = fuse(dense, lexical, sum(weight for _, weight in rarity))
+        named = self._cells.shares(question, rarity, [passage for passage, _ in (*lexical, *dense)])
+        hits = fuse(dense, lexical, sum(weight for _, weight in rarity), named)
         covered = coverage(rarity, [hit.passage.indexed for hit in hits[:READ]])
         near = self._background.nearness(vector, dense[0][1]) if dense else 0.0
         ended = time.perf_counter()
@@ -68,16 +72,23 @@ class Retriever:
         )
 
 
-def fuse(dense: Scored, lexical: Scored, ideal: float) -> list[Hit]:
+def fuse(
+    dense: Scored,
+    lexical: Scored,
+    ideal: float,
+    named: Mapping[str, float] | None = None,
+    cell_weight: float = CELL_WEIGHT,
+) -> list[Hit]:
     """All passages of both rankings, best first, each with the scores that it had there.
 
-    `ideal` is what a passage with all of the question's terms would come near to in the lexical ranking.
+    `ideal` is what a passage with all of the question's terms would come near to in the lexical ranking; `named` has
+    the passages with a row that the question names, by how much of it does.
     """
     passages = {passage.id: passage for passage, _ in (*lexical, *dense)}
     cosines = {passage.id: score for passage, score in dense}
     bm25 = {passage.id: score for passage, score in lexical}
-    shares = (lexical_shares(bm25, ideal), standouts(cosines))
-    fused = share_fusion(shares, (LEXICAL_WEIGHT, DENSE_WEIGHT))
+    shares = (lexical_shares(bm25, ideal), standouts(cosines), named or {})
+    fused = share_fusion(shares, (LEXICAL_WEIGHT, DENSE_WEIGHT, cell_weight))
     return [Hit(passages[name], score, cosines.get(name), bm25.get(name)) for name, score in fused]
 
 

@@ -20,9 +20,31 @@ TABLE = st.builds(
     lambda rows: "\n".join(["| 框架 | 类型 |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)]),
     st.lists(st.tuples(LINE, LINE), max_size=40),
 )
+ENTRY = st.builds(
+    lambda name, parameters, does: "\n\n".join(
+        ["### ", name, "[<\n \n\n源\n \n\n >](a.py#L1)", "（", *parameters, " ）", does]
+    ),
+    LINE,
+    st.lists(LINE, max_size=4),
+    LINE,
+)
+NAMED = st.lists(st.tuples(st.sampled_from("-*+"), LINE, LINE), min_size=1, max_size=8).map(
+    lambda items: "\n".join(f"{mark} **{name}** （`str`） — {text}" for mark, name, text in items)
+)
 QUOTE = LINE.map(lambda line: f"> {line}\n> 续")
 BLOCK = st.one_of(
-    LINE, HEADING, SETEXT, FENCE, ITEMS, TABLE, QUOTE, st.just("---"), st.just("![](a.png)"), st.just("### ")
+    LINE,
+    HEADING,
+    SETEXT,
+    FENCE,
+    ITEMS,
+    TABLE,
+    ENTRY,
+    NAMED,
+    QUOTE,
+    st.just("---"),
+    st.just("![](a.png)"),
+    st.just("### "),
 )
 MARKDOWN = st.builds(
     lambda blocks, gap, end: (gap.join(blocks) + end).replace("\n", "\r\n" if "\r" in end else "\n"),

@@ -184,3 +184,33 @@ def test_the_question_can_come_from_standard_input(
 
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{QUESTION}\n"))
     assert printed_json(capsys, "search", "-", "--home", guide_home)["question"] == QUESTION
+
+
+def test_tables_are_listed_and_shown(capsys: pytest.CaptureFixture[str], guide_home: str, services: Services) -> None:
+    tables = printed_json(capsys, "tables", "--home", guide_home)["tables"]
+    listed = printed(capsys, "tables", "list", "--home", guide_home)
+    assert all(table["id"] in listed and table["title"] in listed for table in tables)
+    methods = next(table for table in tables if table["columns"][:1] == ["框架"])
+    assert printed_json(capsys, "tables", "show", methods["id"], "--home", guide_home) == methods
+    assert printed_json(capsys, "tables", "show", "微调框架对比", "--home", guide_home) == methods
+    shown = printed(capsys, "tables", "show", methods["id"], "--home", guide_home)
+    text = services.store.document(methods["document_id"]).text
+    for row in methods["rows"]:
+        assert all(cell in shown for cell in row["cells"])
+        for cell, (start, end) in zip(row["cells"], row["spans"], strict=True):
+            assert text[start:end].strip("*") == cell
+
+
+def test_tables_of_one_document(capsys: pytest.CaptureFixture[str], guide_home: str) -> None:
+    reply = printed_json(capsys, "tables", "--document", "peft_model_reference.md", "--home", guide_home)
+    assert {table["source"] for table in reply["tables"]} == {"peft_model_reference.md"}
+    assert reply["tables"][0]["kind"] == "entries"
+    assert printed_json(capsys, "tables", "--document", "quick_start.md", "--home", guide_home) == {"tables": []}
+
+
+@pytest.mark.parametrize("arguments", [["show", "没有这张表"], ["list", "--document", "none.md"], ["show", "家族"]])
+def test_a_table_that_is_not_there_is_one_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str], guide_home: str
+) -> None:
+    assert run(["tables", *arguments, "--home", guide_home]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

@@ -192,3 +192,67 @@ def test_a_machine_translated_page_gives_one_entry_for_each_method() -> None:
     found = passages(f"# 模型\n\n{page}")
     assert [passage.section[-1] for passage in found] == ["方法_甲", "方法_乙", "方法_丙"]
     assert all("名称" in passage.text and passage.text.endswith("。") for passage in found)
+
+
+ENTRY = "\n\n\n".join(
+    [
+        "### ",
+        "{name}\\_全部",
+        "[<\n \n\n 来源\n \n\n >](https://x.org/a.py#L1)",
+        *("（", " 目录\n \n : 字符串", "）"),
+        *(
+            " 参数",
+            "{items}",
+            "把全部内容{name}到一个\n目录。",
+            " 例子：",
+            "```\n>>> from store import FolderStore, open_store\n{code}\n```\n",
+        ),
+    ]
+)
+ITEM = "* **名字{0}**\n （\n `str`\n ）— 第 {0} 个参数，\n说得相当详细。"
+
+
+def entry(name: str, items: int, code: int) -> str:
+    lines = "\n".join(f">>> FolderStore().step({number})" for number in range(code))
+    return ENTRY.format(name=name, items="\n".join(map(ITEM.format, range(items))), code=lines)
+
+
+def test_an_entry_stands_whole_and_in_its_parts() -> None:
+    text = f"# 接口\n\n{entry('保存', 8, 3)}"
+    found = passages(text)
+    whole, head = found[0], found[1]
+    assert whole.text == text.strip()
+    assert head.text.endswith("）")
+    assert head.end < one_with(found, "第 3 个参数").start
+    assert one_with(found, "把全部内容").section == ("接口", "保存_全部")
+
+
+def test_a_long_entry_is_kept_in_parts_that_know_its_name() -> None:
+    found = passages(f"# 接口\n\n{entry('保存', 40, 40)}{entry('删除', 40, 40)}")
+    assert max(len(passage.text) for passage in found) <= 900
+    assert {passage.section[-1] for passage in found} == {"保存_全部", "删除_全部"}
+    assert one_with(found, "第 7 个参数").text == ITEM.format(7)
+    assert "删除_全部" in one_with(found, "把全部内容删除").context
+
+
+def test_an_entry_is_found_by_the_names_that_its_example_imports() -> None:
+    found = passages(f"# 接口\n\n{entry('保存', 40, 3)}")
+    assert "FolderStore open_store" in one_with(found, "第 7 个参数").context
+
+
+def test_a_passage_is_found_by_names_that_only_its_links_have() -> None:
+    (found,) = passages("# 加载\n\n用[来自\\_预训练](https://x.org/a#lib.Model.from_pretrained)加载模型。")
+    assert found.context == "lib.Model.from_pretrained"
+
+
+def test_a_list_interrupted_by_one_with_other_marks_goes_on() -> None:
+    first = "* **甲** — 可以是下面这些，说得相当详细：\n+ 一，也说得相当详细\n+ 二，也说得相当详细"
+    others = "\n".join(f"* **乙{number}** — 说得相当详细的一项，说得相当详细的一项。" for number in range(30))
+    assert one_with(passages(f"# 参数\n\n{first}\n{others}\n"), "+ 二").text == first
+
+
+def test_lines_of_definitions_are_read_like_items() -> None:
+    lines = [f"**第{number}个组件**：它的作用写在这里，说得相当详细，又说了一遍。" for number in range(30)]
+    found = passages("# 组件\n\n由这些组件组成：\n\n" + "\n".join(lines))
+    assert one_with(found, "第7个").text == lines[7]
+    assert one_with(found, "第7个").context == "组件\n由这些组件组成："

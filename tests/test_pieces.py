@@ -74,6 +74,22 @@ def test_cells_keep_escaped_bars() -> None:
     assert row_cells(r"| **a\|b** | c |") == (r"a\|b", "c")
 
 
+def test_an_entry_gives_its_signature_its_items_and_whole_sentences() -> None:
+    text = (
+        "#### \n\n\n保存\\_全部\n\n\n[<\n \n\n 来源\n \n\n >](a.py#L1)\n\n\n（\n\n\n 目录\n \n : 字符串\n\n\n）\n\n\n"
+    )
+    items = "* **目录**\n （\n `str`\n ）— 写到\n哪里。"
+    sentence = "把全部内容保存到一个\n目录，也被\n `sync()`\n 调用。"
+    found = kinds(pieces([hit(f"{text} 参数\n\n\n{items}\n\n\n {sentence}然后结束。")]))
+    assert found[0][0] == "signature"
+    assert found[0][1].startswith("保存")
+    assert found[1:] == [("item", items), ("sentence", sentence), ("sentence", "然后结束。")]
+
+
+def test_code_whose_opening_fence_is_elsewhere_is_code() -> None:
+    assert kinds(pieces([hit(">>> run()\n1. done.\n```", "code")])) == [("code", ">>> run()\n1. done.")]
+
+
 @given(text=st.text(st.sampled_from("低秩a。.!|-*#`~: ：\n1>"), max_size=80))
 def test_pieces_are_ordered_disjoint_and_verbatim(text: str) -> None:
     found = pieces([hit(text, start=7)])

@@ -5,7 +5,7 @@ import pytest
 
 from kb.records import Hit, Passage
 from rag.pieces import Piece, pieces
-from rag.quote import Weights, choose, overlaps, rank, shortlist, shown
+from rag.quote import Weights, answering, choose, overlaps, rank, shortlist, shown
 
 TABLE = "| 框架 | 参数 | 场景 |\n|---|---|---|\n| **QLoRA** | 0.1-1% | 大模型微调 |\n| BitFit | <0.1% | 简单任务 |\n"
 PROSE = "BitFit 只训练偏置。前缀微调在输入前加上可训练的向量。ASGI 支持异步。"
@@ -57,6 +57,24 @@ def test_budget_and_number_hold_but_the_best_piece_always_stands() -> None:
 def test_row_reads_with_its_column_names() -> None:
     row = found(TABLE, "table")[0]
     assert shown(row) == "QLoRA — 参数：0.1-1%；场景：大模型微调"
+
+
+@pytest.mark.parametrize(
+    ("question", "reads"),
+    [
+        ("QLoRA 的参数有多少？", "QLoRA — 参数：0.1-1%"),
+        ("QLoRA 的场景和参数", "QLoRA — 参数：0.1-1%；场景：大模型微调"),
+        ("QLoRA 是哪种框架？", "QLoRA — 参数：0.1-1%；场景：大模型微调"),
+    ],
+)
+def test_a_row_answers_with_the_columns_that_are_asked_for(question: str, reads: str) -> None:
+    assert answering(found(TABLE, "table")[0], question) == reads
+
+
+def test_an_entry_reads_as_its_signature_and_broken_lines_as_one() -> None:
+    text = "### 保存\n\n[<\n源\n>](a.py#L1)\n\n（\n\n 目录\n \n : 字符串\n\n）\n\n"
+    item = "* **目录**\n （\n [路径](/d#x.Path)\n ）— 写到\n哪里。"
+    assert [shown(piece) for piece in found(text + item)] == ["保存(目录: 字符串)", "目录（路径）— 写到哪里。"]
 
 
 @pytest.mark.parametrize(

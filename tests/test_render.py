@@ -3,10 +3,12 @@
 import io
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
-from api.render import show_answer, show_comparison, show_documents, show_ingested, show_passages
+from api.render import UNLIMITED, show_answer, show_comparison, show_documents, show_ingested, show_passages
 from api.render_repairs import show_repairs
+from api.render_tables import show_table, show_tables
 from api.schemas import (
     AskReply,
     CitationOut,
@@ -19,6 +21,7 @@ from api.schemas import (
     VariantOut,
 )
 from api.schemas_repairs import DocumentOut
+from api.schemas_tables import RowOut, TableList, TableOut
 from kb.records import Document, Repair
 
 THRESHOLD = 0.9
@@ -204,3 +207,51 @@ def test_repairs_are_shown_with_their_line_and_alternatives_and_doubtful_ones_ar
     document = Document("1", "a.md", "a", "一\n二文字", "utf-8", "0", ("x",), repairs)
     show_repairs(console, DocumentOut.of(document, THRESHOLD))
     assert shown(console) == "a.md:2  æ → 文  0.988  (or 日, 月)\na.md:2  å → 字  0.500  doubtful\n"
+
+
+def table(columns: tuple[str, ...], *rows: tuple[str, ...]) -> TableOut:
+    out = tuple(RowOut(cells=row, spans=((0, 1),) * len(row), start=0, end=1, lines=(3, 3)) for row in rows)
+    return TableOut(
+        id="abc-1",
+        document_id="abc",
+        source="a.md",
+        kind="table",
+        title="表（b）",
+        section=("模型", "LLaMA"),
+        columns=columns,
+        lines=(3, 9),
+        rows=out,
+    )
+
+
+def test_a_table_fits_a_narrow_terminal_and_keeps_short_words_whole() -> None:
+    console = terminal(80)
+    text = "微调大模型用的方法，" * 20
+    show_table(console, table(("名称", "说明", "参数"), ("LoRA", text, "alpha=16-32"), ("\x1b[2J", "", "r=8")))
+    lines = shown(console).splitlines()
+    assert all(cell_len(line) <= 80 for line in lines)
+    assert any("LoRA" in line and "alpha=16-32" in line for line in lines)
+    assert "\x1b[2J" not in shown(console)
+    assert "表（b）" in lines[0]
+
+
+def test_a_table_of_many_columns_is_shown_row_by_row() -> None:
+    console = terminal(80)
+    columns = tuple(f"第{number}列的名字" for number in range(12))
+    show_table(console, table(columns, tuple(f"第{number}格里的文字" for number in range(12))))
+    assert "第11列的名字  第11格里的文字" in shown(console)
+
+
+def test_a_table_in_a_pipe_is_never_wrapped() -> None:
+    console = pipe()
+    console.width = UNLIMITED
+    show_table(console, table(("名称", "说明"), ("LoRA", "低秩" * 200)))
+    assert "低秩" * 200 in shown(console)
+
+
+def test_tables_are_listed_below_their_documents() -> None:
+    console = pipe()
+    show_tables(console, TableList(tables=(table(("a",), ("1",), ("2",)),)))
+    assert shown(console) == "a.md\n  abc-1     2×1  表（b）\n"
+    show_tables(console, TableList(tables=()))
+    assert "guide ingest" in shown(console)

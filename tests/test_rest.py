@@ -21,6 +21,7 @@ QUESTION = "QLoRA 的适用场景是什么？"
 EXAMPLES = re.findall(r"^curl -s http://127\.0\.0\.1:8000(\S+)(?: --json '(.*)')?$", DOCUMENTATION, re.MULTILINE)
 JSON = {"content-type": "application/json"}
 PASSAGE_KEYS = {"rank", "score", "dense", "lexical", "text", "source", "section", "kind", "start", "end", "lines"}
+TABLE_KEYS = {"id", "document_id", "source", "kind", "title", "section", "columns", "lines", "rows"}
 CITATION_KEYS = {"n", "quote", "source", "section", "start", "end", "lines", "restored"}
 
 
@@ -150,6 +151,29 @@ def test_an_unknown_adapter_names_those_there_are(client: TestClient) -> None:
     assert "none" in details["detail"]
 
 
+def test_tables_are_served_whole_and_one_by_one(client: TestClient, services: Services) -> None:
+    tables = client.get("/v1/tables").json()["tables"]
+    assert set(tables[0]) == TABLE_KEYS
+    assert {table["source"] for table in tables} > {"llm_guide.md", "peft_model_reference.md"}
+    one = tables[12]
+    assert client.get(f"/v1/tables/{one['id']}").json() == one
+    assert client.get(f"/v1/tables/{one['title']}").json() == one
+    text = services.store.document(one["document_id"]).text
+    for row in one["rows"]:
+        assert set(row) == {"cells", "spans", "start", "end", "lines"}
+        assert len(row["cells"]) == len(row["spans"]) == len(one["columns"])
+        assert text[row["start"] : row["end"]].startswith("|")
+    of_one = client.get("/v1/tables", params={"document": "llm_guide.md"}).json()["tables"]
+    assert of_one == [table for table in tables if table["source"] == "llm_guide.md"]
+
+
+def test_tables_that_are_not_there_are_a_problem(client: TestClient, empty_client: TestClient) -> None:
+    assert "guide tables" in problem(client.get("/v1/tables/nothing"), 404)["detail"]
+    assert "none.md" in problem(client.get("/v1/tables", params={"document": "none.md"}), 404)["detail"]
+    assert "Give an id" in problem(client.get("/v1/tables/家族"), 422)["detail"]
+    assert empty_client.get("/v1/tables").json() == {"tables": []}
+
+
 def test_questions_before_any_document_are_a_problem(empty_client: TestClient) -> None:
     details = problem(empty_client.post("/v1/ask", json={"question": "什么？"}), 503)
     assert "guide ingest" in details["detail"]
@@ -192,6 +216,14 @@ def test_the_examples_of_the_documentation_work(client: TestClient, path: str, b
 
 def test_openapi_tells_of_every_route_and_its_problems(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/health", "/ready", "/v1/search", "/v1/ask", "/v1/compare"}
+    assert set(paths) == {
+        "/health",
+        "/ready",
+        "/v1/search",
+        "/v1/ask",
+        "/v1/compare",
+        "/v1/tables",
+        "/v1/tables/{table_id}",
+    }
     for route in ("/v1/search", "/v1/ask", "/v1/compare"):
         assert "application/problem+json" in paths[route]["post"]["responses"]["422"]["content"]

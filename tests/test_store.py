@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ingest.tables import find_tables
 from kb import store_tables
 from kb.errors import BusyError, ModelError, NotFoundError, StoreError
 from kb.records import Repair
@@ -383,3 +384,25 @@ def test_vectors_lost_in_a_crash_are_made_anew(store: Store, tmp_path: Path) -> 
     client.get_collection("passages", embedding_function=None).delete(where={"source": "b.md"})
     client.close()
     assert editions(Store(tmp_path)) == {"a.md": {"1"}, "b.md": {"1"}}
+
+
+def test_tables_are_kept_with_their_document_and_go_with_it(store: Store) -> None:
+    stored = document("a.md", "# 表\n\n| a | b |\n|---|---|\n| 1 | 2 |\n")
+    put(store, "b.md", "别的文档。")
+    tables = find_tables(stored)
+    store.replace_all([Change(stored, [], np.zeros((0, DIMENSION), np.float32), "1", tables=tables)], EMBEDDING)
+    assert store.tables() == store.tables([stored.id]) == tables
+    assert store.tables([]) == store.tables(["other"]) == []
+    put(store, "a.md", "现在没有表。")
+    assert store.tables() == []
+
+
+def test_a_store_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:
+    put_numbered(tmp_path, ("a.md", 1))
+    with sqlite3.connect(tmp_path / "guide.sqlite3") as connection:
+        connection.execute("DROP TABLE tables")
+        connection.execute("PRAGMA user_version = 1")
+    store = Store(tmp_path)
+    assert store.tables() == []
+    assert put(store, "b.md", "新的文档。")
+    assert [info.name for info in store.documents()] == ["a.md", "b.md"]

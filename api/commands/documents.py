@@ -2,14 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from api.commands.asking import JsonOption
 from api.files import write_file
-from api.options import with_settings
+from api.options import ListUnlessNamed, with_settings
 from kb.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,15 +16,6 @@ if TYPE_CHECKING:
     from kb.store import Store
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The document's name or id.")]
-
-
-class ListUnlessNamed(TyperGroup):
-    """`guide documents`, with or without options, is `guide documents list`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
-            args = ["list", *args]
-        return super().parse_args(ctx, args)
 
 
 app = typer.Typer(cls=ListUnlessNamed, help="List, show and delete the documents of the knowledge base.")

@@ -1,0 +1,112 @@
+"""Rows and cells that a question names: what the documents' tables add to the search by words and by meaning."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from kb.lexical import terms
+from kb.records import Cell, Passage, Table
+
+__all__ = ["NamedCells", "names_of", "plain_name", "stands_in"]
+
+_NUMBERING = re.compile(r"^[^\w(（\"'`]*(?:\d[\d.]*[.、)]?\s+)?")
+_GLOSS = re.compile(r"(?P<name>[^(（]*[^(（\s])\s*[(（](?P<gloss>[^()（）]+)[)）]")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_PART = re.compile(r"[\w.-]")
+SHORTEST = 2
+
+Rarity = Sequence[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row with the names that it goes by; `cells` are those that a column names, with the column's names."""
+
+    start: int
+    end: int
+    names: tuple[str, ...]
+    cells: tuple[tuple[Cell, tuple[str, ...]], ...]
+
+
+class NamedCells:
+    """Tells how much of a question names a row that a passage holds, and columns of that row."""
+
+    def __init__(self, tables_of: Callable[[Collection[str]], Sequence[Table]]) -> None:
+        """`tables_of` gives the tables of the documents with these ids; each document's are asked for once."""
+        self._tables_of = tables_of
+        self._rows: dict[str, list[_Row]] = {}
+
+    def shares(self, question: str, rarity: Rarity, passages: Sequence[Passage]) -> dict[str, float]:
+        """For each passage that holds a row which the question names, the share of the question that names it.
+
+        `rarity` gives the question's terms with their inverse document frequencies, by which they weigh.
+        """
+        asked, total = plain_name(question), sum(weight for _, weight in rarity)
+        if not total:
+            return {}
+        documents = {passage.document_id for passage in passages}
+        self._read(documents - self._rows.keys())
+        named = {
+            document: [row for row in self._rows[document] if any(stands_in(name, asked) for name in row.names)]
+            for document in documents
+        }
+        weights = {
+            passage.id: max((_weight(row, passage, asked, rarity) for row in named[passage.document_id]), default=0.0)
+            for passage in passages
+        }
+        return {name: weight / total for name, weight in weights.items() if weight}
+
+    def _read(self, documents: Collection[str]) -> None:
+        found: dict[str, list[_Row]] = {document: [] for document in documents}
+        for table in self._tables_of(documents) if documents else ():
+            named = table.kind in {"table", "sections"}
+            columns = [names_of(column) for column in table.columns[1:]] if named else []
+            found[table.document_id] += [
+                _Row(row.start, row.end, names_of(row.cells[0].text), tuple(zip(row.cells[1:], columns, strict=False)))
+                for row in table.rows
+            ]
+        self._rows |= found
+
+
+def names_of(text: str) -> tuple[str, ...]:
+    """What a row or column that is called `text` may be called in a question: without numbers, signs or gloss too."""
+    name = _NUMBERING.sub("", plain_name(text))
+    gloss = _GLOSS.fullmatch(name)
+    names = (name, gloss["name"], gloss["gloss"]) if gloss else (name,)
+    return tuple(one.strip() for one in names if len(one.strip()) >= SHORTEST)
+
+
+def stands_in(name: str, asked: str) -> bool:
+    """Whether a name stands in a question by itself: not as part of a longer word or identifier."""
+    at = asked.find(name)
+    while at >= 0:
+        before, after = asked[at - 1 : at] if at else "", asked[at + len(name) : at + len(name) + 1]
+        if not (_joined(before, name[0]) or _joined(after, name[-1])):
+            return True
+        at = asked.find(name, at + 1)
+    return False
+
+
+def _joined(neighbour: str, edge: str) -> bool:
+    """Whether two characters side by side are of one word; between Han characters, words have no borders to see."""
+    return bool(neighbour and _PART.match(neighbour) and not _HAN.match(neighbour) and not _HAN.match(edge))
+
+
+def _weight(row: _Row, passage: Passage, asked: str, rarity: Rarity) -> float:
+    """What the names of a row, and of its columns that are asked for, weigh in the question; 0 if the passage lacks it.
+
+    Where columns have names, the row alone is no answer: it may be named for anything.
+    """
+    cells = [names for cell, names in row.cells if passage.start <= cell.start and cell.end <= passage.end]
+    columns = [name for names in cells for name in names if stands_in(name, asked)]
+    if not (columns if row.cells else passage.start <= row.start and row.end <= passage.end):
+        return 0.0
+    names = [name for name in row.names if stands_in(name, asked)]
+    said = {term for name in (*names, *columns) for term in terms(name)}
+    return sum(weight for term, weight in rarity if term in said)
+
+
+def plain_name(text: str) -> str:
+    """The text as names are compared: by its letters alone, whatever their case, width or marks."""
+    return unicodedata.normalize("NFKC", text).casefold().replace("`", "")

@@ -1,0 +1,94 @@
+"""Rows and columns that a question names."""
+
+import pytest
+
+from ingest.passages import split_passages
+from ingest.tables import find_tables
+from kb.lexical import terms
+from kb.records import Passage
+from rag.cells import NamedCells, names_of, plain_name, stands_in
+from tests.knowledge import document
+
+GUIDE = document(
+    "a.md",
+    """# 方法
+
+| 方法 | 内存使用 | 适用场景 |
+|---|---|---|
+| **LoRA** | 低 | 通用任务 |
+| **QLoRA** | 极低 | 大模型 |
+
+## 类
+
+常用的类：
+
+- **Loader**：读取文件。
+- **Saver（写入器）**：写入文件。
+""",
+)
+
+
+def shares(question: str) -> dict[str, float]:
+    """What NamedCells gives to the guide's passages, by their text; every term of the question weighs alike."""
+    passages = split_passages(GUIDE)
+    cells = NamedCells(lambda documents: find_tables(GUIDE) if GUIDE.id in documents else [])
+    found = cells.shares(question, [(term, 1.0) for term in terms(question)], passages)
+    by_id: dict[str, Passage] = {passage.id: passage for passage in passages}
+    return {by_id[name].text: share for name, share in found.items()}
+
+
+def test_a_row_and_a_column_that_are_named_count_by_what_names_them() -> None:
+    found = shares("LoRA 的内存使用")
+    assert "| **LoRA** | 低 | 通用任务 |" in found
+    assert all("| **LoRA** | 低 |" in text for text in found)
+    assert set(found.values()) == {1.0}
+    assert max(shares("LoRA 的内存使用到底怎么样").values()) < 1
+
+
+@pytest.mark.parametrize("question", ["LoRA 是什么？", "AdaLoRA 的内存使用", "内存使用是什么？", "", "？"])
+def test_a_row_alone_or_a_column_alone_counts_for_nothing(question: str) -> None:
+    assert shares(question) == {}
+
+
+def test_what_is_said_of_a_name_needs_no_column() -> None:
+    assert max(shares("Loader 是什么？").values()) == pytest.approx(1 / len(terms("Loader 是什么？")))
+    assert shares("写入器怎么用？")
+
+
+def test_documents_are_asked_for_once() -> None:
+    asked: list[set[str]] = []
+    cells = NamedCells(lambda documents: asked.append(set(documents)) or [])  # type: ignore[func-returns-value]
+    for _ in range(2):
+        cells.shares("LoRA", [("lora", 1.0)], split_passages(GUIDE))
+    assert asked == [{GUIDE.id}]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("🦙 2. LLaMA 家族（Meta）", ("llama 家族(meta)", "llama 家族", "meta")),
+        ("LoRA (Low-Rank Adaptation)", ("lora (low-rank adaptation)", "lora", "low-rank adaptation")),
+        ("1. torch（PyTorch）", ("torch(pytorch)", "torch", "pytorch")),
+        ("`pipeline`", ("pipeline",)),
+        ("r", ()),
+        ("", ()),
+    ],
+)
+def test_a_name_goes_without_numbers_signs_and_gloss(text: str, names: tuple[str, ...]) -> None:
+    assert names_of(text) == names
+
+
+@pytest.mark.parametrize(
+    ("name", "question", "stands"),
+    [
+        ("LoRA", "QLoRA 和 LoRA 有什么区别", True),
+        ("LoRA", "QLoRA 的原理", False),
+        ("LoRA", "LoRA的原理", True),
+        ("save", "save_pretrained 做什么", False),
+        ("内存使用", "它的内存使用怎样", True),
+        ("P-Tuning", "P-Tuning v2", True),
+        ("Tuning", "P-Tuning v2", False),
+    ],
+)
+def test_a_name_stands_by_itself_or_not_at_all(name: str, question: str, stands: bool) -> None:
+    assert stands_in(plain_name(name), plain_name(question)) == stands
