@@ -73,7 +73,7 @@ def decode(
         if isinstance(piece, Certain):
             beams = _through(beams, symbols(piece.text), model, margin)
         else:
-            beams = _choose(beams, _weighed(piece.candidates, piece.evidence, model), model, width, margin)
+            beams = _choose(beams, _weighed(piece.candidates, model), model, width, margin)
         pending.append(piece)
         columns.append(beams)
         if len(beams) == 1 or len(columns) > MOST_COLUMNS:
@@ -84,27 +84,20 @@ def decode(
 
 
 @lru_cache(maxsize=10_000)
-def _weighed(candidates: tuple[str, ...], evidence: tuple[float, ...], model: Scorer) -> list[tuple[str, str, float]]:
-    """The commonest of the candidates, from the commonest down, with the symbols that the model sees and the evidence.
-
-    Without evidence all weigh the same; what the language model does not see costs `SPACE`.
-    """
-    readings = []
-    for candidate, weight in zip(candidates, evidence or (0.0,) * len(candidates), strict=True):
-        text = symbols(candidate)
-        prior = sum(map(model.prior, text)) if text else SPACE
-        readings.append((prior, candidate, text, weight if text else weight + SPACE))
-    readings.sort(reverse=True)
-    least = readings[0][0] - RARER
-    return [reading[1:] for reading in readings[:MOST_CANDIDATES] if reading[0] >= least]
+def _weighed(candidates: tuple[str, ...], model: Scorer) -> list[tuple[str, str]]:
+    """The commonest of the candidates, from the commonest down, each with the symbols that the model sees."""
+    readings = [(candidate, symbols(candidate)) for candidate in candidates]
+    priors = [(sum(map(model.prior, text)) if text else SPACE, n) for n, (_, text) in enumerate(readings)]
+    least = max(priors)[0] - RARER
+    return [readings[n] for prior, n in sorted(priors, reverse=True)[:MOST_CANDIDATES] if prior >= least]
 
 
 def _choose(beams: list[Beam], readings: list[tuple[str, str]], model: Scorer, width: int, margin: float) -> list[Beam]:
     """The beams behind a slot."""
     ahead: dict[State, Beam] = {}
     for beam in beams:
-        for character, text, evidence in readings:
-            state, score = beam.state, evidence
+        for character, text in readings:
+            state, score = beam.state, 0.0 if text else SPACE
             for symbol in text:
                 gained, state = state.next.get(symbol) or model.score(state, symbol)
                 score += gained

@@ -173,6 +173,8 @@ def _best_reading(text: str) -> Reading | None:
     commonest. Among those that a short text can't tell apart so, the one with more familiar characters.
     """
     suspects = sample(text)
+    if not suspects:
+        return None
     ranked: list[tuple[int, float, Reading]] = []
     views = _promising_views(suspects)
     for name in views:
@@ -193,17 +195,22 @@ def _best_reading(text: str) -> Reading | None:
 
 def _promising_views(text: str) -> dict[str, str]:
     """The bytes of `text` in the encodings that give nearly as many whole East Asian characters as any."""
-    whole = _whole_characters(text[:GLIMPSE], PLACES)
-    if max(whole.values()) >= SEEN_ENOUGH:
-        whole = _whole_characters(text, [name for name in whole if whole[name] >= PROMISING / 2 * max(whole.values())])
-    else:
-        whole = _whole_characters(text, PLACES)
+    names, least = list(PLACES), 0.0
+    glimpses = _whole_characters(_views(text[:GLIMPSE], names))
+    if max(glimpses.values()) >= SEEN_ENOUGH:
+        least = PROMISING / 2 * max(glimpses.values())
+    views = _views(text, [name for name in names if glimpses[name] >= least])
+    whole = _whole_characters(views)
     least = max(1, PROMISING * max(whole.values()))
-    return {name: encoding(name).view(text).bytes for name, count in whole.items() if count >= least}
+    return {name: view for name, view in views.items() if whole[name] >= least}
 
 
-def _whole_characters(text: str, names: Iterable[str]) -> dict[str, int]:
-    return {name: len(EAST_ASIAN.findall(encoding(name).view(text).bytes)) for name in names}
+def _views(text: str, names: Iterable[str]) -> dict[str, str]:
+    return {name: encoding(name).view(text).bytes for name in names}
+
+
+def _whole_characters(views: dict[str, str]) -> dict[str, int]:
+    return {name: len(EAST_ASIAN.findall(view)) for name, view in views.items()}
 
 
 def _familiar(view: str) -> int:

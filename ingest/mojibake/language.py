@@ -95,16 +95,15 @@ class LanguageModel:
         vocabulary = arrays.pop("vocabulary").tobytes().decode("utf-8")
         return cls(vocabulary, Trie(arrays, "ngrams"), Trie(arrays, "words"), weights)
 
-    def suited(self, texts: Iterable[str]) -> "LanguageModel":
-        """The same model with weights suited to a document, by what is certain of its text."""
-        familiarity = self.familiarity(texts)
+    def suited(self, familiarity: float) -> "LanguageModel":
+        """The same model with weights suited to a document of which it knows so much."""
         weights = next(weights for least, weights in WEIGHTS if familiarity >= least)
         if weights not in self._weighted:
             self._weighted[weights] = LanguageModel(self.vocabulary, self.ngrams, self.words, weights)
         return self._weighted[weights]
 
     def familiarity(self, texts: Iterable[str]) -> float:
-        """The share of runs of three symbols that are among the n-grams, from the first texts."""
+        """The share of a document's runs of three symbols that are among the n-grams, from the first of its texts."""
         known, seen = EXPECTED * DOUBT, float(DOUBT)
         for text in texts:
             numbers = [self._number.get(symbol, 0) for symbol in symbols(text)]

@@ -19,6 +19,7 @@ __all__ = [
     "Slot",
     "complete",
     "decoded",
+    "in_doubt",
     "lattice",
 ]
 
@@ -34,6 +35,7 @@ LENGTHS = {chr(lead): 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4 for lead in 
 IMPROBABLE = frozenset(("Cn", "Co", "Cc", "Cf", "Zs", "Zl", "Zp"))
 IDEOGRAPHIC_SPACE = "\u3000"
 MOST_CANDIDATES = 4096
+SURE = 0.995
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,11 @@ class Certain:
 
 @dataclass(frozen=True)
 class Slot:
-    """A character that lost bytes, with all the characters that it may have been.
-
-    `evidence` is a log-score for each candidate from outside the language model; none is the same as equal scores.
-    """
+    """A character that lost bytes, with all the characters that it may have been."""
 
     start: int
     end: int
     candidates: tuple[str, ...]
-    evidence: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,11 @@ class Choice:
     @property
     def confidence(self) -> float:
         return dict(self.ranked)[self.text]
+
+
+def in_doubt(piece: Certain | Choice) -> bool:
+    """Whether another reading is worth a second look."""
+    return isinstance(piece, Choice) and piece.confidence < SURE
 
 
 @dataclass(frozen=True)

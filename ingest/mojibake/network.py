@@ -40,9 +40,9 @@ class Network:
         weights = {name: values.astype(np.float32) for name, values in tensors.items()}
         return cls(weights, {symbol: number for number, symbol in enumerate(vocabulary)})
 
-    def read(self, text: str) -> NDArray[np.int64]:
-        """The numbers of the symbols of a text [symbols]."""
-        return np.array([self.numbers.get(symbol, UNKNOWN) for symbol in text], np.int64)
+    def read(self, text: str) -> list[int]:
+        """The numbers of the symbols of a text."""
+        return [self.numbers.get(symbol, UNKNOWN) for symbol in text]
 
     def queries(self, seen: NDArray[np.int64], places: Sequence[int]) -> Floats:
         """What each of `places` asks for [places, query]; `seen` [symbols] may go on for less than `FAR` around it.
@@ -67,7 +67,7 @@ class Network:
     def scores(self, query: Floats, candidates: NDArray[np.int64]) -> Floats:
         """How well each of `candidates` [candidates] answers a query, as log-probabilities but for a constant."""
         scores: Floats = self.weights["symbol.weight"][candidates] @ query + self.weights["symbol.bias"][candidates]
-        return scores
+        return np.where(candidates == UNKNOWN, self.weights["unknown"], scores)
 
     def _linear(self, name: str, inputs: Floats) -> Floats:
         outputs: Floats = inputs @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]

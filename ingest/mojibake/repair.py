@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 
-from ingest.mojibake.lattice import Certain, Choice, Slot
+from ingest.mojibake.lattice import Certain, Choice, Slot, in_doubt
 from ingest.mojibake.stretches import Stretch, find_stretches, suspicious
 from kb.records import Repair
 
@@ -100,8 +100,15 @@ def _decided(pieces: list[Certain | Slot]) -> list[Certain | Choice]:
     from ingest.mojibake.decode import decode
     from ingest.mojibake.language import default_model
 
-    model = default_model().suited(piece.text for piece in certain)
-    return list(decode(pieces, model))
+    language = default_model()
+    model = language.suited(language.familiarity(piece.text for piece in certain))
+    decided = list(decode(pieces, model))
+    if not any(map(in_doubt, decided)):
+        return decided
+    from ingest.mojibake.network import default_network
+    from ingest.mojibake.reconsider import reconsider
+
+    return reconsider(decided, default_network())
 
 
 def _pieces(text: str, stretches: Iterable[Stretch]) -> Iterator[Certain | Slot]:

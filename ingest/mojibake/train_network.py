@@ -6,7 +6,8 @@ Every character above ASCII is predicted from the symbols on both sides of it, a
 its last or its second byte were missing, and (at a lower weight) among all. A part of what it sees is hidden or
 replaced by such a lookalike, as the neighbours of a damaged character are. Some rows are not text but words of
 dictionaries with nothing around them, for what the texts do not speak of. Matrices are updated with Muon (Jordan et al.
-2024), everything else with AdamW. A run is seeded and goes on from its last checkpoint.
+2024), everything else with AdamW. A run is seeded and goes on from its last checkpoint. The weights that are shipped
+are made of it by `ingest.mojibake.tune_network`.
 """
 
 import argparse
@@ -22,12 +23,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ingest.mojibake.lexicon import mixed, word_counts
-from ingest.mojibake.network import AROUND, DATA, FAR, HIDDEN, UNKNOWN, Network
+from ingest.mojibake.network import AROUND, FAR, HIDDEN, UNKNOWN
 from ingest.mojibake.symbols import NEWLINE, symbols
 from ingest.mojibake.train import SMALLEST_WORD
 from models.corpus import is_held_out, read_corpus, read_rows
@@ -256,7 +256,7 @@ class Trainer:
         text = np.fromfile(self.run / "held_out.bin", np.uint16)
         generator = torch.Generator().manual_seed(0)
         starts = np.linspace(0, self.last(text), batches * self.shape.rows).astype(int).tolist()
-        taken = [self.batch(rows, generator) for rows in self.rows(text, starts).split(self.shape.rows)]
+        taken = [self.batch(rows, generator) for rows in torch.split(self.rows(text, starts), self.shape.rows)]
         results = [[float(x) for x in self.losses(*batch, generator)] for batch in taken]
         near, everything, right = np.mean(results, 0).round(4).tolist()
         return near, everything, right
@@ -293,13 +293,6 @@ def train(trainer: Trainer, every: int = 500) -> None:
                 log.write(json.dumps({**row, "seconds": round(time.monotonic() - began)}) + "\n")
 
 
-def export(trainer: Trainer, out: Path) -> None:
-    """Writes the weights in float16, as `Network.load` reads them."""
-    weights = {name: value.numpy().astype(np.float16) for name, value in trainer.network.state_dict().items()}
-    vocabulary = np.frombuffer(trainer.vocabulary.encode("utf-8"), np.uint8)
-    save_file({**weights, "vocabulary": vocabulary}, out)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True, help="folder with zh/*.jsonl.xz and zh_sharealike/")
@@ -307,15 +300,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, required=True, help="checkpoint, numbered text and log")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--out", type=Path, default=DATA)
     options = parser.parse_args(arguments)
     options.run.mkdir(parents=True, exist_ok=True)
     vocabulary = prepare(options.corpus, options.reading, options.run)
     trainer = Trainer(vocabulary, Shape(), options.run, options.steps, options.rate)
     trainer.resume()
     train(trainer)
-    export(trainer, options.out)
-    Network.load(options.out)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ LENGTHS = (1_500, 12_000)  # characters of clean text in a document
 
 def sloppy(text: str) -> str:
     """Read as browsers read Windows-1252, where every byte is some character; the codec is ftfy's."""
-    return text.encode().decode("sloppy-windows-1252")
+    return str(text.encode(), "sloppy-windows-1252")
 
 
 CASES: dict[str, Callable[[str], str]] = {
