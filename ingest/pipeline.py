@@ -18,7 +18,7 @@ from ingest.files import Found, find_files, readable_name
 from ingest.mojibake import restore
 from ingest.passages import split_passages
 from ingest.read import decode, raw_document, read_file
-from kb.errors import GuideError
+from kb.errors import BusyError, GuideError, UnreachableError
 from kb.records import Document, Passage, RawDocument
 from kb.settings import Settings
 from kb.store import Change, DocumentInfo, Store
@@ -72,6 +72,8 @@ class Pipeline:
 
         Raises:
             ModelError: the embedding model can't be loaded.
+            UnreachableError: the Chroma server doesn't answer.
+            BusyError: another process has been writing for too long.
         """
         found = find_files(paths)
         self._follow_embedding()
@@ -158,6 +160,8 @@ class Pipeline:
             changes = _changes(prepared, embedder)
             try:
                 self._store.replace_all(changes, embedder.fingerprint)
+            except (BusyError, UnreachableError):  # no document is at fault
+                raise
             except GuideError:
                 for change in changes:
                     try:

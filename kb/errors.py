@@ -1,6 +1,15 @@
 """One error tree. Every message names the file, setting or field at fault and says what to do about it."""
 
-__all__ = ["BusyError", "ConfigError", "GuideError", "InputError", "ModelError", "NotFoundError", "StoreError"]
+__all__ = [
+    "BusyError",
+    "ConfigError",
+    "GuideError",
+    "InputError",
+    "ModelError",
+    "NotFoundError",
+    "StoreError",
+    "UnreachableError",
+]
 
 
 class GuideError(Exception):
@@ -25,6 +34,10 @@ class ModelError(GuideError):
 
 class StoreError(GuideError):
     """The knowledge base can't be opened, read or written."""
+
+
+class UnreachableError(StoreError):
+    """The Chroma server doesn't answer, or what answers is none; nothing can be mended from here."""
 
 
 class BusyError(GuideError):

@@ -1,12 +1,13 @@
 """The knowledge base on disk: documents, their passages and vectors, for several threads and processes.
 
-The truth is a SQLite file, changed in whole transactions. Chroma searches the vectors and is made anew from there when
-it is damaged, as it can be by the death of a process while it writes its graph. Every version of a document is a
-*generation*: its vectors go to Chroma first, under ids that nobody refers to yet; the transaction that stores the
-document is the commit; then the vectors of the old generation go. Generations that may be left over are noted before,
-so that the next writer can sweep after one that died.
+The truth is a SQLite file, changed in whole transactions. Chroma, in a folder beside it or on a server, searches the
+vectors and is made anew from there when it is damaged, as a folder can be by the death of a process while it writes.
+Every version of a document is a *generation*: its vectors go to Chroma first, under ids that nobody refers to yet; the
+transaction that stores the document is the commit; then the vectors of the old generation go. Generations that may be
+left over are noted before, so that the next writer can sweep after one that died.
 
-Chroma doesn't notice what other processes write, so a store that sees a version it did not write opens Chroma anew.
+Chroma in a folder doesn't notice what other processes write, so a store that sees a version it did not write opens
+Chroma anew.
 """
 
 import sqlite3
@@ -21,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kb import store_tables as tables
-from kb.errors import BusyError, NotFoundError, StoreError
+from kb.errors import BusyError, NotFoundError, StoreError, UnreachableError
 from kb.records import Document, Passage
 from kb.settings import Settings
+from kb.store_chroma import Chroma, ChromaFolder, ChromaServer
 from kb.store_database import Database
 from kb.store_index import SharedIndex, nearest_known
 from kb.store_lock import PATIENCE_SECONDS, only_writer
@@ -41,15 +43,15 @@ Vectors = NDArray[np.float32]
 
 
 class Store:
-    """Documents, passages and vectors in the folder `home`."""
+    """Documents, passages and vectors in the folder `home`, the vectors also on the Chroma server at `chroma_url`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, chroma_url: str | None = None) -> None:
         self._home = home
         self._database = Database(home / "guide.sqlite3")
-        self._index = SharedIndex(home / "chroma")
+        self._index = SharedIndex(self._chroma(chroma_url), lambda: self._read(tables.count_passages))
         self._filled = False
         if self._unswept():
-            with suppress(BusyError), self._writing(patience=0):
+            with suppress(BusyError, UnreachableError), self._writing(patience=0):
                 pass  # a writer died, and is swept after; or it lives, and is left alone
 
     @classmethod
@@ -61,7 +63,7 @@ class Store:
         """
         try:
             settings.home.mkdir(parents=True, exist_ok=True)
-            return cls(settings.home)
+            return cls(settings.home, settings.chroma_url)
         except OSError as problem:
             raise StoreError(
                 f"{settings.home}: the knowledge base can't be kept there ({problem.strerror}). Set GUIDE_HOME."
@@ -118,24 +120,27 @@ class Store:
             StoreError: the vector has another length than those stored, or Chroma can't be mended.
         """
         found: list[tuple[Passage, float]] = []
+        failure: VectorsError | None = None
         mended = False
         for _ in range(ATTEMPTS):
             state = self._state()
             if state.index is None or k < 1:
-                break
+                return []
             state.check_dimension(len(vector))
             try:
-                found = self._nearest(state, vector, k)
+                found, failure = self._nearest(state, vector, k), None
                 if self._state().version != state.version:
                     continue
                 if mended or self._filled or len(found) >= min(k, self._read(tables.count_passages)):
                     break
                 self._filled = True  # an index made anew that gives too few all the same is taken as it is
-            except VectorsError:
-                if mended:
-                    raise
-            self._mend(state)
-            mended = True
+            except VectorsError as problem:
+                failure = problem
+            if mended:
+                break
+            mended = self._mend(state)
+        if failure:
+            raise failure
         return found
 
     def replace(
@@ -192,6 +197,12 @@ class Store:
             if state.index:
                 self._rebuild(embed, embedding)
 
+    def _chroma(self, url: str | None) -> Chroma:
+        if url is None:
+            return ChromaFolder(self._home / "chroma")
+        file = (self._home / "guide.sqlite3").stat().st_ino  # a copy of the file is a knowledge base of its own
+        return ChromaServer(url, f"guide-{self._state().base}-{file:x}-")
+
     def _nearest(self, state: State, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
         with self._index.using(state) as index:
             return nearest_known(
@@ -238,7 +249,8 @@ class Store:
         try:
             yield
         finally:
-            self._sweep()
+            with suppress(UnreachableError):  # what is committed is; the next writer sweeps
+                self._sweep()
 
     def _sweep(self, *, verify: bool = False) -> None:
         """Removes the vectors that nothing refers to; with `verify`, those left must be what the database has."""
@@ -280,11 +292,13 @@ class Store:
                 state = self._state()
         return name
 
-    def _mend(self, state: State) -> None:
-        """Makes the vector index anew, unless somebody has done so since `state`."""
+    def _mend(self, state: State) -> bool:
+        """Makes the vector index anew, unless somebody has changed the store since `state`; whether it did."""
         with self._writing() as now:
-            if now.index == state.index:
+            outdated = (now.index, now.version) != (state.index, state.version)
+            if not outdated:
                 self._rebuild()
+            return not outdated
 
     def _rebuild(self, embed: Callable[[Sequence[str]], Vectors] | None = None, embedding: str | None = None) -> None:
         """Puts a new vector index in place of the one there is; `embed` gives its passages other vectors."""

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,7 @@ class Database:
                     f"{file}: written by another version of guide (format {written}, not {FORMAT}). "
                     "Move the folder away and run `guide ingest`, or set GUIDE_HOME."
                 )
+            rows.execute("INSERT OR IGNORE INTO state VALUES ('base', ?)", [uuid.uuid4().hex[:16]])
 
     def close(self) -> None:
         for connection in self._open:

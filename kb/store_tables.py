@@ -21,9 +21,11 @@ Vectors = NDArray[np.float32]
 class State:
     """What holds for all documents: the vectors' `embedding` model and `dimension`, and the name of their `index`.
 
-    `put` counts the vectors that were put into that index, those forgotten since included.
+    `put` counts the vectors that were put into that index, those forgotten since included. `base` tells this knowledge
+    base from others.
     """
 
+    base: str = ""
     version: str = ""
     embedding: str | None = None
     dimension: int | None = None

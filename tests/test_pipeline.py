@@ -14,11 +14,12 @@ from safetensors.numpy import save_file
 
 from ingest.files import find_files, readable_name
 from ingest.pipeline import Ingested, Pipeline, document_id
-from kb.errors import ModelError
+from kb.errors import ModelError, UnreachableError
 from kb.settings import SOURCES, Settings
 from kb.store import Store
 from models.embed import Embedder, load_embedder
 from models.embedding_pieces import train_pieces
+from tests.chroma_server import free_port
 
 TEXT = "# 微调\n\nLoRA 只训练少量参数。\n"
 
@@ -207,6 +208,15 @@ def test_a_missing_embedding_model_is_an_error_and_stores_nothing(base: Setup, f
     with pytest.raises(ModelError, match="GUIDE_EMBEDDING_MODEL"):
         Setup(settings, base.store).ingest(folder)
     assert base.names() == []
+
+
+def test_a_server_that_is_down_ends_it_all_at_once(base: Setup, folder: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    settings = base.settings.model_copy(update={"chroma_url": url})
+    with pytest.raises(UnreachableError, match=f"{url} .*GUIDE_CHROMA_URL"):
+        Setup(settings, Store.open(settings)).ingest(folder)
+    assert base.names() == []
+    assert set(statuses(base.ingest(folder)).values()) == {"added"}
 
 
 def test_a_document_that_is_sent(base: Setup) -> None:
