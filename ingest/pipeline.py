@@ -155,23 +155,28 @@ class Pipeline:
         """Stores what is prepared, together or, if that fails, one by one; yields all outcomes in order."""
         prepared = [item for item in group if isinstance(item, _Prepared)]
         failures: dict[str, str] = {}
+        twins: dict[str, str] = {}
         if prepared:
             embedder = self._embedder()
             changes = _changes(prepared, embedder)
             try:
-                self._store.replace_all(changes, embedder.fingerprint)
+                twins = self._store.replace_all(changes, embedder.fingerprint)
             except (BusyError, UnreachableError):  # no document is at fault
                 raise
             except GuideError:
                 for change in changes:
                     try:
-                        self._store.replace_all([change], embedder.fingerprint)
+                        twins |= self._store.replace_all([change], embedder.fingerprint)
                     except GuideError as problem:
                         failures[change.document.id] = f"{change.document.name}: {problem}"
         for item in group:
             outcome = item.outcome if isinstance(item, _Prepared) else item
-            error = failures.get(outcome.document_id)
-            yield replace(outcome, status="failed", error=error) if error else outcome
+            if error := failures.get(outcome.document_id):
+                yield replace(outcome, status="failed", error=error)
+            elif twin := twins.get(outcome.document_id):
+                yield replace(outcome, status="unchanged", document_id=twin)
+            else:
+                yield outcome
 
 
 class _Known:

@@ -149,22 +149,26 @@ class Store:
         """Puts a document in place of the one with its id, if any; as `replace_all` does."""
         self.replace_all([Change(document, passages, vectors, pipeline)], embedding)
 
-    def replace_all(self, changes: Sequence[Change], embedding: str) -> None:
+    def replace_all(self, changes: Sequence[Change], embedding: str) -> dict[str, str]:
         """Puts documents in place of those with their ids, if any: all wholly or, after a failure, none at all.
 
         `embedding` is the fingerprint of the model that the vectors are from. Several documents in one change cost
-        hardly more than one.
+        hardly more than one. A new document whose content came in meanwhile, by another process, is not stored: given
+        back are the ids of such documents, each with the id of the one that holds its content.
 
         Raises:
             StoreError: vectors don't fit, or the store can't be written.
             BusyError: another process has been writing for too long.
         """
         gone = {each.instead_of for each in changes if each.instead_of} | {each.document.id for each in changes}
-        added = {uuid.uuid4().hex: change for change in changes}
         with self._writing() as state:
             state.check_embedding(embedding)
             for change in changes:
                 change.check(state)
+            twins = self._read(lambda rows: tables.read_twins(rows, [change.document for change in changes], gone))
+            added = {uuid.uuid4().hex: change for change in changes if change.document.id not in twins}
+            if not added:
+                return twins
             with self._change([*added, *self._generations(gone)]):
                 index = self._put(state, added)
                 with self._committing() as rows:
@@ -172,8 +176,9 @@ class Store:
                     for generation, change in added.items():
                         tables.write_document(rows, generation, change)
                         tables.write_state(rows, dimension=change.vectors.shape[1])
-                    put = tables.read_state(rows).put + sum(len(change.passages) for change in changes)
+                    put = tables.read_state(rows).put + sum(len(change.passages) for change in added.values())
                     tables.write_state(rows, embedding=embedding, index=index, put=put)
+        return twins
 
     def delete(self, document_id: str) -> None:
         """Removes a document and its passages.

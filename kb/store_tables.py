@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -149,6 +149,17 @@ def write_vectors(rows: sqlite3.Connection, generation: str, vectors: Vectors) -
 def read_generations(rows: sqlite3.Connection) -> dict[str, str]:
     """The generation of each document, by its id."""
     return dict(rows.execute("SELECT id, generation FROM documents"))
+
+
+def read_twins(rows: sqlite3.Connection, documents: Iterable[Document], gone: Collection[str]) -> dict[str, str]:
+    """The ids of those documents that are new here but not their content, with the id of the one that has it.
+
+    What is `gone` has nothing.
+    """
+    found = rows.execute("SELECT id, sha256 FROM documents").fetchall()
+    known = {identity for identity, _ in found}
+    holders = {sha256: identity for identity, sha256 in found if identity not in gone}
+    return {each.id: holders[each.sha256] for each in documents if each.id not in known and each.sha256 in holders}
 
 
 def write_document(rows: sqlite3.Connection, generation: str, change: Change) -> None:

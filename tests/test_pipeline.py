@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,9 +67,10 @@ def embedding(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def base(tmp_path: Path, embedding: Path) -> Setup:
-    settings = Settings(home=tmp_path / "home", embedding_model=str(embedding))
-    return Setup(settings, Store.open(settings))
+def base(tmp_path: Path, embedding: Path, chroma_url: str | None) -> Iterator[Setup]:
+    settings = Settings(home=tmp_path / "home", embedding_model=str(embedding), chroma_url=chroma_url)
+    with closing(Store.open(settings)) as store:
+        yield Setup(settings, store)
 
 
 @pytest.fixture
@@ -117,11 +120,17 @@ def test_an_unchanged_document_costs_no_heavy_import(base: Setup, folder: Path) 
     base.ingest(folder)
     code = f"""
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from kb.settings import Settings
 from kb.store import Store
 from ingest.pipeline import Pipeline
-settings = Settings(home=Path({str(base.settings.home)!r}), embedding_model={base.settings.embedding_model!r})
+settings = Settings(
+    home=Path({str(base.settings.home)!r}),
+    embedding_model={base.settings.embedding_model!r},
+    chroma_url={base.settings.chroma_url!r},
+)
 pipeline = Pipeline(Store.open(settings), None, settings)
 print([outcome.status for outcome in pipeline.ingest([Path({str(folder)!r})])])
 print({{"torch", "transformers", "sentence_transformers", "chromadb", "jieba", "bm25s"}} & set(sys.modules))

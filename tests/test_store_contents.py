@@ -222,3 +222,14 @@ def test_a_writer_waits_for_another_and_then_says_who_keeps_it(tmp_path: Path) -
         only_writer(tmp_path, patience=0.05),
     ):
         pass
+
+
+def test_content_that_another_writer_brought_meanwhile_is_not_stored_twice(store: Store) -> None:
+    put(store, "a.md", numbered("x", 1))
+    copy, new = document("copy.md", numbered("x", 1)), document("new.md", numbered("y", 1))
+    twins = store.replace_all([Change(each, [], vectors([]), "1") for each in (copy, new)], EMBEDDING)
+    assert twins == {copy.id: document("a.md", "").id}
+    assert [info.name for info in store.documents()] == ["a.md", "new.md"]
+    version = store.version()
+    assert store.replace_all([Change(copy, [], vectors([]), "1")], EMBEDDING) == twins
+    assert store.version() == version
