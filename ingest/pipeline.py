@@ -18,7 +18,7 @@ from ingest.files import Found, find_files, readable_name
 from ingest.mojibake import restore
 from ingest.passages import split_passages
 from ingest.read import decode, raw_document, read_file
-from kb.errors import BusyError, GuideError, UnreachableError
+from kb.errors import BusyError, GuideError, NotFoundError, UnreachableError
 from kb.records import Document, Passage, RawDocument
 from kb.settings import Settings
 from kb.store import Change, DocumentInfo, Store
@@ -37,7 +37,7 @@ class Ingested:
 
     name: str
     document_id: str
-    status: Literal["added", "changed", "unchanged", "failed"]
+    status: Literal["added", "changed", "unchanged", "deleted", "failed"]
     passages: int = 0
     repairs: int = 0
     damage: tuple[str, ...] = ()
@@ -75,7 +75,12 @@ class Pipeline:
             UnreachableError: the Chroma server doesn't answer.
             BusyError: another process has been writing for too long.
         """
-        found = find_files(paths)
+        yield from self.ingest_files(find_files(paths), progress)
+
+    def ingest_files(
+        self, found: Sequence[Found], progress: Callable[[str, int, int], None] | None = None
+    ) -> Iterator[Ingested]:
+        """Takes in files that were found already; yields one outcome for each, as `ingest` does."""
         self._follow_embedding()
         known = _Known(self._store.documents())
         group: list[Ingested | _Prepared] = []
@@ -99,6 +104,14 @@ class Pipeline:
             return Ingested(name, document_id(name), "failed", error=error)
         known = _Known(self._store.documents())
         return next(self._store_group([self._prepare(raw_document(name, data), known, lambda _: True)]))
+
+    def remove(self, name: str) -> Ingested | None:
+        """Removes the document of this name, whose file is gone; None if there is none."""
+        try:
+            self._store.delete(document_id(name))
+        except NotFoundError:
+            return None
+        return Ingested(name, document_id(name), "deleted")
 
     def _refusal(self, name: str, data: bytes) -> str | None:
         """What is wrong with a document that was sent, before it is read."""
