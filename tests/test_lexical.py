@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from ingest.passages import split_passages
-from kb import lexical
 from kb.errors import StoreError
 from kb.lexical import LexicalIndex, terms
 from kb.records import Passage
@@ -107,14 +106,3 @@ def test_an_index_that_cannot_be_kept_is_said_to_be_so(home: Settings) -> None:
     (home.home / "lexical").write_text("in the way")
     with pytest.raises(StoreError, match="lexical"):
         LexicalIndex.open(Store(home.home), home)
-
-
-def test_the_dictionary_leaves_nothing_outside_the_knowledge_base(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    lexical.terms.__globals__["_dictionary"].cache_clear()
-    assert terms("自然语言处理")
-    assert list(tmp_path.iterdir()) == []
-    assert capfd.readouterr() == ("", "")
