@@ -113,6 +113,12 @@ class Store:
         """All passages, by document and place; where one stands inside another, the outer comes first."""
         return self._read(tables.read_passages)
 
+    def records(self, known: Collection[str]) -> list[tuple[str, list[str] | None]]:
+        """Each generation, in the order of documents, with the records of its passages; None where it is `known`."""
+        with self._database.reading() as rows:
+            sizes = tables.read_sizes(rows)
+            return [(name, None if name in known else tables.read_records(rows, name)) for name in sizes]
+
     def nearest(self, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
         """The `k` passages whose vectors are nearest to `vector` [d], with their cosine similarity, best first.
 

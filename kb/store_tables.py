@@ -122,14 +122,25 @@ def read_document(rows: sqlite3.Connection, name_or_id: str) -> Document | None:
 def read_passages(rows: sqlite3.Connection) -> list[Passage]:
     """All passages, by document and place."""
     found = rows.execute("SELECT record FROM documents JOIN passages USING (generation) ORDER BY name, number")
-    return [_passage(record) for (record,) in found]
+    return [passage_of(record) for (record,) in found]
+
+
+def read_sizes(rows: sqlite3.Connection) -> dict[str, int]:
+    """How many passages each generation has, in the order of the documents' names."""
+    return dict(rows.execute("SELECT generation, passages FROM documents ORDER BY name"))
+
+
+def read_records(rows: sqlite3.Connection, generation: str) -> list[str]:
+    """The passages of a generation as `record_of` gives them."""
+    found = rows.execute("SELECT record FROM passages WHERE generation = ? ORDER BY number", [generation])
+    return [record for (record,) in found]
 
 
 def read_passages_at(rows: sqlite3.Connection, places: Iterable[tuple[str, int]]) -> list[Passage | None]:
     """The passage at each generation and number; None where the generation is gone."""
     query = "SELECT record FROM passages WHERE generation = ? AND number = ?"
     found = (rows.execute(query, place).fetchone() for place in places)
-    return [_passage(row[0]) if row else None for row in found]
+    return [passage_of(row[0]) if row else None for row in found]
 
 
 def read_vectors(rows: sqlite3.Connection, generation: str) -> tuple[list[Passage], Vectors]:
@@ -137,7 +148,7 @@ def read_vectors(rows: sqlite3.Connection, generation: str) -> tuple[list[Passag
     query = "SELECT record, vector FROM passages WHERE generation = ? ORDER BY number"
     found = rows.execute(query, [generation]).fetchall()
     vectors = np.array([np.frombuffer(vector, np.float32) for _, vector in found], np.float32)
-    return [_passage(record) for record, _ in found], vectors.reshape(len(found), -1 if found else 0)
+    return [passage_of(record) for record, _ in found], vectors.reshape(len(found), -1 if found else 0)
 
 
 def write_vectors(rows: sqlite3.Connection, generation: str, vectors: Vectors) -> None:
@@ -184,7 +195,7 @@ def write_document(rows: sqlite3.Connection, generation: str, change: Change) ->
     rows.executemany(
         "INSERT INTO passages VALUES (?, ?, ?, ?)",
         (
-            (generation, number, json.dumps(asdict(passage), ensure_ascii=False), vector.astype(np.float32).tobytes())
+            (generation, number, record_of(passage), vector.astype(np.float32).tobytes())
             for number, (passage, vector) in enumerate(zip(change.passages, change.vectors, strict=True))
         ),
     )
@@ -216,6 +227,12 @@ def _info(row: Sequence[object]) -> DocumentInfo:
     return DocumentInfo(**{**fields, "damage": tuple(json.loads(str(fields["damage"])))})  # type: ignore[arg-type]
 
 
-def _passage(record: str) -> Passage:
+def passage_of(record: str | bytes) -> Passage:
+    """The passage whose fields are in this JSON."""
     fields = json.loads(record)
     return Passage(**{**fields, "section": tuple(fields["section"]), "header": tuple(fields["header"])})
+
+
+def record_of(passage: Passage) -> str:
+    """A passage's fields as JSON, on one line."""
+    return json.dumps(vars(passage), ensure_ascii=False)
