@@ -30,7 +30,7 @@ from kb.store_database import Database
 from kb.store_index import SharedIndex, nearest_known
 from kb.store_lock import PATIENCE_SECONDS, only_writer
 from kb.store_tables import Change, DocumentInfo, State
-from kb.store_vectors import VectorIndex, VectorsError
+from kb.store_vectors import Place, VectorIndex, VectorsError
 
 __all__ = ["Change", "DocumentInfo", "Store"]
 
@@ -50,6 +50,7 @@ class Store:
         self._database = Database(home / "guide.sqlite3")
         self._index = SharedIndex(self._chroma(chroma_url), lambda: self._read(tables.count_passages))
         self._filled = False
+        self._known: tuple[str | None, frozenset[str]] = None, frozenset()
         if self._unswept():
             with suppress(BusyError, UnreachableError), self._writing(patience=0):
                 pass  # a writer died, and is swept after; or it lives, and is left alone
@@ -91,6 +92,10 @@ class Store:
         """
         self._state().check_embedding(fingerprint)
 
+    def is_empty(self) -> bool:
+        """Whether there is no document."""
+        return not self._read(tables.has_documents)
+
     def documents(self) -> list[DocumentInfo]:
         """All documents, by name."""
         return self._read(tables.read_infos)
@@ -122,10 +127,20 @@ class Store:
     def nearest(self, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
         """The `k` passages whose vectors are nearest to `vector` [d], with their cosine similarity, best first.
 
+        Raises as `nearest_places` does.
+        """
+        places = self.nearest_places(vector, k)
+        passages = self._read(lambda rows: tables.read_passages_at(rows, [place for place, _ in places]))
+        return [(passage, score) for passage, (_, score) in zip(passages, places, strict=True) if passage]
+
+    def nearest_places(self, vector: Vectors, k: int) -> list[tuple[Place, float]]:
+        """The places of the `k` passages whose vectors are nearest to `vector` [d]; else as `nearest`.
+
         Raises:
             StoreError: the vector has another length than those stored, or Chroma can't be mended.
+            UnreachableError: the Chroma server doesn't answer.
         """
-        found: list[tuple[Passage, float]] = []
+        found: list[tuple[Place, float]] = []
         failure: VectorsError | None = None
         mended = False
         for _ in range(ATTEMPTS):
@@ -137,7 +152,7 @@ class Store:
                 found, failure = self._nearest(state, vector, k), None
                 if self._state().version != state.version:
                     continue
-                if mended or self._filled or len(found) >= min(k, self._read(tables.count_passages)):
+                if mended or self._filled or len(found) == k or len(found) >= self._read(tables.count_passages):
                     break
                 self._filled = True  # an index made anew that gives too few all the same is taken as it is
             except VectorsError as problem:
@@ -214,11 +229,18 @@ class Store:
         file = (self._home / "guide.sqlite3").stat().st_ino  # a copy of the file is a knowledge base of its own
         return ChromaServer(url, f"guide-{self._state().base}-{file:x}-")
 
-    def _nearest(self, state: State, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
+    def _nearest(self, state: State, vector: Vectors, k: int) -> list[tuple[Place, float]]:
         with self._index.using(state) as index:
-            return nearest_known(
-                index, vector, k, lambda places: self._read(lambda rows: tables.read_passages_at(rows, places))
-            )
+            return nearest_known(index, vector, k, self._live(state))
+
+    def _live(self, state: State) -> Collection[str]:
+        """The generations that are there in this state, or in a later one."""
+        version, live = self._known
+        if version != state.version:
+            with self._database.reading() as rows:
+                version, live = tables.read_state(rows).version, frozenset(tables.read_generations(rows).values())
+            self._known = version, live
+        return live
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         with self._database.reading() as rows:

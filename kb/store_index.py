@@ -1,17 +1,16 @@
 """The vector index that the threads of a process share: opened when it is needed, and anew when it is outdated."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.records import Passage
 from kb.store_chroma import Chroma
 from kb.store_tables import State
-from kb.store_vectors import VectorIndex, VectorsError
+from kb.store_vectors import Place, VectorIndex, VectorsError
 
 
 @dataclass
@@ -115,17 +114,13 @@ class SharedIndex:
 
 
 def nearest_known(
-    index: VectorIndex,
-    vector: NDArray[np.float32],
-    k: int,
-    passages_at: Callable[[Sequence[tuple[str, int]]], list[Passage | None]],
-) -> list[tuple[Passage, float]]:
-    """The `k` nearest of the passages that `passages_at` still knows; others are there while a change is under way."""
+    index: VectorIndex, vector: NDArray[np.float32], k: int, generations: Collection[str]
+) -> list[tuple[Place, float]]:
+    """The `k` nearest of the passages of these generations; others are there while a change is under way."""
     wanted = k
     while True:
         scored = index.nearest(vector, wanted)
-        passages = passages_at([place for place, _ in scored])
-        found = [(passage, score) for passage, (_, score) in zip(passages, scored, strict=True) if passage]
+        found = [(place, score) for place, score in scored if place[0] in generations]
         if len(found) >= k or len(scored) < wanted:
             return found[:k]
         wanted = 4 * wanted + 100

@@ -99,6 +99,10 @@ def read_infos(rows: sqlite3.Connection) -> list[DocumentInfo]:
     return [_info(row) for row in rows.execute(f"SELECT {INFO} FROM documents ORDER BY name")]  # noqa: S608
 
 
+def has_documents(rows: sqlite3.Connection) -> bool:
+    return bool(rows.execute("SELECT EXISTS (SELECT 1 FROM documents)").fetchone()[0])
+
+
 def count_passages(rows: sqlite3.Connection) -> int:
     """How many passages there are in all documents."""
     return int(rows.execute("SELECT coalesce(sum(passages), 0) FROM documents").fetchone()[0])

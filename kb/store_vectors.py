@@ -16,6 +16,7 @@ COSINE: Any = {"hnsw": {"space": "cosine", "ef_search": 200}}
 BATCH_NUMBERS = 4_000_000
 
 Vectors = NDArray[np.float32]
+Place = tuple[str, int]  # a passage's generation, and its number there
 
 
 class VectorsError(StoreError):
@@ -95,8 +96,8 @@ class VectorIndex:
                     metadatas=[metadata for _, metadata in some],
                 )
 
-    def nearest(self, vector: Vectors, k: int) -> list[tuple[tuple[str, int], float]]:
-        """Generation and number of the `k` passages nearest to `vector` [d], with cosine similarity, best first.
+    def nearest(self, vector: Vectors, k: int) -> list[tuple[Place, float]]:
+        """The places of the `k` passages nearest to `vector` [d], with cosine similarity, best first.
 
         Fewer than `k` if there are not so many.
         """
@@ -123,7 +124,7 @@ class VectorIndex:
                 self._passages.delete(where={"generation": {"$in": some}})
 
 
-def _place(identity: str) -> tuple[str, int]:
+def _place(identity: str) -> Place:
     generation, number = identity.split("/")
     return generation, int(number)
 

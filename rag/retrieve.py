@@ -4,6 +4,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kb.lexical import LexicalIndex
 from kb.records import Hit, Passage
 from kb.store import Store
@@ -47,7 +50,7 @@ class Retriever:
         began = time.perf_counter()
         vector = self._embedder.embed_query(question)
         embedded = time.perf_counter()
-        dense = self._store.nearest(vector, DEPTH)
+        dense = self._nearest(vector)
         searched = time.perf_counter()
         lexical = self._lexical.search(question, DEPTH)
         rarity = self._lexical.rarity(question)
@@ -66,6 +69,12 @@ class Retriever:
             },
             answerable=probability(covered, near) if hits else 0.0,
         )
+
+    def _nearest(self, vector: NDArray[np.float32]) -> Scored:
+        """The passages that the embedding finds, as the word index knows them: it has them at hand."""
+        passages = self._lexical.passages
+        found = ((passages.number_of(place), score) for place, score in self._store.nearest_places(vector, DEPTH))
+        return [(passages[number], score) for number, score in found if number is not None]
 
 
 def fuse(dense: Scored, lexical: Scored, ideal: float) -> list[Hit]:
