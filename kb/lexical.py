@@ -87,11 +87,15 @@ class LexicalIndex:
 
     def search(self, question: str, k: int) -> list[tuple[Passage, float]]:
         """The `k` passages with the highest scores above zero, best first; equal scores in document order."""
+        return [(self.passages[number], score) for number, score in self.numbers(question, k)]
+
+    def numbers(self, question: str, k: int) -> list[tuple[int, float]]:
+        """The same as `search`, but only the numbers of those passages in `passages`."""
         asked = [term for term in terms(question) if term in self.vocabulary]
         if not asked or k < 1:
             return []
         scores: NDArray[np.float32] = self._bm25.get_scores(asked)  # [passages]
-        return [(self.passages[number], float(scores[number])) for number in _best(scores, k)]
+        return [(number, float(scores[number])) for number in _best(scores, k)]
 
     def rarity(self, question: str) -> list[tuple[str, float]]:
         """The question's terms, repetitions included, with their inverse document frequencies.

@@ -12,9 +12,8 @@ Chroma anew.
 
 import sqlite3
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -30,13 +29,12 @@ from kb.store_database import Database
 from kb.store_index import SharedIndex, nearest_known
 from kb.store_lock import PATIENCE_SECONDS, only_writer
 from kb.store_tables import Change, DocumentInfo, State
-from kb.store_vectors import Place, VectorIndex, VectorsError
+from kb.store_upkeep import Upkeep
+from kb.store_vectors import Place, VectorsError
 
 __all__ = ["Change", "DocumentInfo", "Store"]
 
 ATTEMPTS = 10
-# Vectors that were forgotten stay in Chroma's graph and get in the way: it is made anew when so many were put into it.
-WEAR, SPARE = 3, 5000
 
 T = TypeVar("T")
 Vectors = NDArray[np.float32]
@@ -49,9 +47,10 @@ class Store:
         self._home = home
         self._database = Database(home / "guide.sqlite3")
         self._index = SharedIndex(self._chroma(chroma_url), lambda: self._read(tables.count_passages))
+        self._upkeep = Upkeep(self._database, self._index)
         self._filled = False
         self._known: tuple[str | None, frozenset[str]] = None, frozenset()
-        if self._unswept():
+        if self._upkeep.is_unswept():
             with suppress(BusyError, UnreachableError), self._writing(patience=0):
                 pass  # a writer died, and is swept after; or it lives, and is left alone
 
@@ -190,9 +189,9 @@ class Store:
             added = {uuid.uuid4().hex: change for change in changes if change.document.id not in twins}
             if not added:
                 return twins
-            with self._change([*added, *self._generations(gone)]):
-                index = self._put(state, added)
-                with self._committing() as rows:
+            with self._upkeep.changing([*added, *self._generations(gone)]):
+                index = self._upkeep.put(state, added)
+                with self._upkeep.committing() as rows:
                     tables.remove_documents(rows, gone)
                     for generation, change in added.items():
                         tables.write_document(rows, generation, change)
@@ -211,7 +210,7 @@ class Store:
             generations = self._generations({document_id})
             if not generations:
                 raise NotFoundError(f"There is no document with the id {document_id!r}.")
-            with self._change(generations), self._committing() as rows:
+            with self._upkeep.changing(generations), self._upkeep.committing() as rows:
                 tables.remove_documents(rows, [document_id])
 
     def reindex(self, embed: Callable[[Sequence[str]], Vectors], embedding: str) -> None:
@@ -221,7 +220,7 @@ class Store:
         """
         with self._writing() as state:
             if state.index:
-                self._rebuild(embed, embedding)
+                self._upkeep.rebuild(embed, embedding)
 
     def _chroma(self, url: str | None) -> Chroma:
         if url is None:
@@ -249,9 +248,6 @@ class Store:
     def _state(self) -> State:
         return self._read(tables.read_state)
 
-    def _unswept(self) -> bool:
-        return bool(self._read(tables.read_loose))
-
     def _generations(self, documents: Collection[str]) -> list[str]:
         known = self._read(tables.read_generations)
         return [generation for identity, generation in known.items() if identity in documents]
@@ -261,90 +257,14 @@ class Store:
         """The state, with all other writers kept out and what a dead one left swept."""
         with only_writer(self._home, patience):
             self._index.follow(self._state())
-            if self._unswept():
-                self._sweep(verify=True)
+            if self._upkeep.is_unswept():
+                self._upkeep.sweep(verify=True)
             yield self._state()
-
-    @contextmanager
-    def _committing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that gives the store another version."""
-        version = uuid.uuid4().hex
-        self._index.will_write(version)
-        with self._database.writing() as rows:
-            yield rows
-            tables.write_state(rows, version=version)
-
-    @contextmanager
-    def _change(self, generations: Sequence[str]) -> Iterator[None]:
-        """Notes the generations that a change adds or makes obsolete, and removes those that are so after it."""
-        with self._database.writing() as rows:
-            tables.write_loose(rows, generations)
-        try:
-            yield
-        finally:
-            with suppress(UnreachableError):  # what is committed is; the next writer sweeps
-                self._sweep()
-
-    def _sweep(self, *, verify: bool = False) -> None:
-        """Removes the vectors that nothing refers to; with `verify`, those left must be what the database has."""
-        with self._database.reading() as rows:
-            state = tables.read_state(rows)
-            worn = state.put > WEAR * tables.count_passages(rows) + SPARE
-            live = set(tables.read_generations(rows).values())
-            obsolete = [generation for generation in tables.read_loose(rows) if generation not in live]
-        if state.index:
-            try:
-                with self._index.using(state) as index:
-                    index.forget(obsolete)
-                    whole = not verify or self._is_whole(index)
-            except VectorsError:
-                whole = False
-            if worn or not whole:
-                self._rebuild()
-        with self._database.writing() as rows:
-            tables.clear_loose(rows)
-        self._index.remove_others(self._state().index)
-
-    def _is_whole(self, index: VectorIndex) -> bool:
-        with self._database.reading() as rows:
-            generations = tables.read_generations(rows).values()
-            return all(index.holds(generation, tables.read_vectors(rows, generation)[1]) for generation in generations)
-
-    def _put(self, state: State, added: Mapping[str, Change]) -> str:
-        """Adds the vectors of generations; returns the name of the index that has them."""
-        for mended in (False, True):
-            name = state.index or uuid.uuid4().hex
-            try:
-                with self._index.using(replace(state, index=name)) as index:
-                    index.put({generation: (each.passages, each.vectors) for generation, each in added.items()})
-                break
-            except VectorsError:
-                if mended or state.index is None:
-                    raise
-                self._rebuild()
-                state = self._state()
-        return name
 
     def _mend(self, state: State) -> bool:
         """Makes the vector index anew, unless somebody has changed the store since `state`; whether it did."""
         with self._writing() as now:
             outdated = (now.index, now.version) != (state.index, state.version)
             if not outdated:
-                self._rebuild()
+                self._upkeep.rebuild()
             return not outdated
-
-    def _rebuild(self, embed: Callable[[Sequence[str]], Vectors] | None = None, embedding: str | None = None) -> None:
-        """Puts a new vector index in place of the one there is; `embed` gives its passages other vectors."""
-        name = uuid.uuid4().hex
-        put = 0
-        with self._index.creating(name) as index, self._committing() as rows:
-            for generation in tables.read_generations(rows).values():
-                passages, vectors = tables.read_vectors(rows, generation)
-                if embed and passages:
-                    vectors = embed([passage.indexed for passage in passages])
-                    tables.write_vectors(rows, generation, vectors)
-                    tables.write_state(rows, dimension=vectors.shape[1])
-                index.put({generation: (passages, vectors)})
-                put += len(passages)
-            tables.write_state(rows, index=name, put=put, **({"embedding": embedding} if embedding else {}))
-        self._index.remove_others(name)

@@ -1,8 +1,10 @@
 """A question to the passages that answer it: dense and lexical search, fused, without repetitions."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ DEPTH = 50  # how many passages each search gives to the fusion
 READ = 3  # how many of the best are read to tell whether they answer
 LEXICAL_WEIGHT, DENSE_WEIGHT = 1.0, 0.4  # chosen by tests/benchmarks/tune_retrieval.py
 
-Scored = Sequence[tuple[Passage, float]]
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -52,45 +54,50 @@ class Retriever:
         embedded = time.perf_counter()
         dense = self._nearest(vector)
         searched = time.perf_counter()
-        lexical = self._lexical.search(question, DEPTH)
+        lexical = self._lexical.numbers(question, DEPTH)
         rarity = self._lexical.rarity(question)
         looked_up = time.perf_counter()
-        hits = fuse(dense, lexical, sum(weight for _, weight in rarity))
-        covered = coverage(rarity, [hit.passage.indexed for hit in hits[:READ]])
+        hits = fuse(dense, lexical, sum(weight for _, weight in rarity), self._lexical.passages.__getitem__)
+        best = list(islice(hits, READ))
+        covered = coverage(rarity, [hit.passage.indexed for hit in best])
         near = self._background.nearness(vector, dense[0][1]) if dense else 0.0
+        kept = tuple(without_overlaps(chain(best, hits), k))
         ended = time.perf_counter()
         return Found(
-            hits=tuple(without_overlaps(hits, k)),
+            hits=kept,
             timings_ms={
                 "embed": 1000 * (embedded - began),
                 "dense": 1000 * (searched - embedded),
                 "lexical": 1000 * (looked_up - searched),
                 "fuse": 1000 * (ended - looked_up),
             },
-            answerable=probability(covered, near) if hits else 0.0,
+            answerable=probability(covered, near) if best else 0.0,
         )
 
-    def _nearest(self, vector: NDArray[np.float32]) -> Scored:
-        """The passages that the embedding finds, as the word index knows them: it has them at hand."""
-        passages = self._lexical.passages
-        found = ((passages.number_of(place), score) for place, score in self._store.nearest_places(vector, DEPTH))
-        return [(passages[number], score) for number, score in found if number is not None]
+    def _nearest(self, vector: NDArray[np.float32]) -> list[tuple[int, float]]:
+        """The numbers that the passages which the embedding finds have in the word index."""
+        number_of = self._lexical.passages.number_of
+        found = ((number_of(place), score) for place, score in self._store.nearest_places(vector, DEPTH))
+        return [(number, score) for number, score in found if number is not None]
 
 
-def fuse(dense: Scored, lexical: Scored, ideal: float) -> list[Hit]:
-    """All passages of both rankings, best first, each with the scores that it had there.
+def fuse(
+    dense: Sequence[tuple[T, float]],
+    lexical: Sequence[tuple[T, float]],
+    ideal: float,
+    passage_of: Callable[[T], Passage],
+) -> Iterator[Hit]:
+    """All that both rankings have, best first, each with the scores that it had there; looked up as it is asked for.
 
     `ideal` is what a passage with all of the question's terms would come near to in the lexical ranking.
     """
-    passages = {passage.id: passage for passage, _ in (*lexical, *dense)}
-    cosines = {passage.id: score for passage, score in dense}
-    bm25 = {passage.id: score for passage, score in lexical}
+    cosines, bm25 = dict(dense), dict(lexical)
     shares = (lexical_shares(bm25, ideal), standouts(cosines))
     fused = share_fusion(shares, (LEXICAL_WEIGHT, DENSE_WEIGHT))
-    return [Hit(passages[name], score, cosines.get(name), bm25.get(name)) for name, score in fused]
+    return (Hit(passage_of(each), score, cosines.get(each), bm25.get(each)) for each, score in fused)
 
 
-def without_overlaps(hits: Sequence[Hit], k: int) -> list[Hit]:
+def without_overlaps(hits: Iterable[Hit], k: int) -> list[Hit]:
     """The first `k` hits that share no text with a better one: a row stands for its table, a table for its rows."""
     kept: list[Hit] = []
     for hit in hits:

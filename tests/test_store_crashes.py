@@ -116,7 +116,7 @@ def test_an_index_worn_by_many_changes_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_store: OpenStore
 ) -> None:
     store = open_store(tmp_path)
-    monkeypatch.setattr("kb.store.SPARE", 10)
+    monkeypatch.setattr("kb.store_upkeep.SPARE", 10)
     put(store, "a.md", numbered("a", 1))
     (first,) = (tmp_path / "chroma").iterdir()
     for edition in range(2, 5):
