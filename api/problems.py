@@ -12,7 +12,16 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from api.schemas import Problem
-from kb.errors import BusyError, ConfigError, GuideError, InputError, ModelError, NotFoundError, StoreError
+from kb.errors import (
+    BusyError,
+    ConfigError,
+    GuideError,
+    InputError,
+    ModelError,
+    NotFoundError,
+    StoreError,
+    UnreachableError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[type[GuideError], HTTPStatus] = {
@@ -22,6 +31,7 @@ STATUS: Mapping[type[GuideError], HTTPStatus] = {
     ConfigError: HTTPStatus.INTERNAL_SERVER_ERROR,
     ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnreachableError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 RETRY_AFTER_SECONDS = 5
 

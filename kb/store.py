@@ -128,9 +128,15 @@ class Store:
 
         Raises as `nearest_places` does.
         """
-        places = self.nearest_places(vector, k)
-        passages = self._read(lambda rows: tables.read_passages_at(rows, [place for place, _ in places]))
-        return [(passage, score) for passage, (_, score) in zip(passages, places, strict=True) if passage]
+        found: list[tuple[Passage | None, float]] = []
+        for _ in range(ATTEMPTS):
+            places = self.nearest_places(vector, k)
+            with self._database.reading() as rows:
+                passages = tables.read_passages_at(rows, [place for place, _ in places])
+            found = [(passage, score) for passage, (_, score) in zip(passages, places, strict=True)]
+            if None not in passages:
+                break  # else they were replaced just now
+        return [(passage, score) for passage, score in found if passage]
 
     def nearest_places(self, vector: Vectors, k: int) -> list[tuple[Place, float]]:
         """The places of the `k` passages whose vectors are nearest to `vector` [d]; else as `nearest`.
