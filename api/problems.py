@@ -12,7 +12,17 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from api.schemas import Problem
-from kb.errors import BusyError, ConfigError, GuideError, InputError, ModelError, NotFoundError, StoreError, WorkerError
+from kb.errors import (
+    BusyError,
+    ConfigError,
+    GuideError,
+    InputError,
+    ModelError,
+    NotFoundError,
+    StoreError,
+    UnreachableError,
+    WorkerError,
+)
 
 MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[type[GuideError], HTTPStatus] = {
@@ -22,6 +32,7 @@ STATUS: Mapping[type[GuideError], HTTPStatus] = {
     ConfigError: HTTPStatus.INTERNAL_SERVER_ERROR,
     ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+    UnreachableError: HTTPStatus.SERVICE_UNAVAILABLE,
     WorkerError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 RETRY_AFTER_SECONDS = 5

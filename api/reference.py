@@ -5,7 +5,7 @@ A test compares the pages with what this module would write.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
@@ -52,11 +52,13 @@ def cli_page() -> str:
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
         return HOME_DEFAULT
+    if field.default is None:
+        return "not set"
     return f"`{str(field.default).removeprefix(f'{ROOT}/')}`"
 
 
 def _meaning(field: FieldInfo) -> str:
-    choices: tuple[Any, ...] = get_args(field.annotation)
+    choices: tuple[Any, ...] = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     limits = [
         f"{sign} {getattr(limit, name)}" for limit in field.metadata for name, sign in LIMITS if hasattr(limit, name)
     ]

@@ -80,7 +80,7 @@ def show_comparison(console: Console, reply: CompareReply, *, threshold: float) 
 
 
 def show_ingested(console: Console, reply: IngestedOut) -> None:
-    new = reply.status != "unchanged"
+    new = reply.status in {"added", "changed"}
     line = Text.assemble((f"{reply.status:<10}", "green" if new else "dim"), visible(reply.name))
     if new:
         line.append(f"  {reply.passages} passages").append(_restored(reply), "yellow")

@@ -215,7 +215,7 @@ class IngestedOut(Wire):
 
     name: str
     document_id: str
-    status: Literal["added", "changed", "unchanged", "failed"]
+    status: Literal["added", "changed", "unchanged", "deleted", "failed"]
     passages: int
     repairs: int
     damage: tuple[str, ...]

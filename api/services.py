@@ -167,7 +167,7 @@ class Services:
         return question
 
     def _check_documents(self, question: str = "") -> None:
-        if not self.store.documents():
+        if self.store.is_empty():
             raise StoreError(say("empty_store", language_of(question), home=self.settings.home))
 
 

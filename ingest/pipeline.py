@@ -19,7 +19,7 @@ from ingest.mojibake import restore
 from ingest.passages import split_passages
 from ingest.read import decode, raw_document, read_file
 from ingest.tables import find_tables
-from kb.errors import GuideError
+from kb.errors import BusyError, GuideError, NotFoundError, UnreachableError
 from kb.records import Document, Passage, RawDocument, Table
 from kb.settings import Settings
 from kb.store import Change, DocumentInfo, Store
@@ -38,7 +38,7 @@ class Ingested:
 
     name: str
     document_id: str
-    status: Literal["added", "changed", "unchanged", "failed"]
+    status: Literal["added", "changed", "unchanged", "deleted", "failed"]
     passages: int = 0
     repairs: int = 0
     damage: tuple[str, ...] = ()
@@ -74,8 +74,15 @@ class Pipeline:
 
         Raises:
             ModelError: the embedding model can't be loaded.
+            UnreachableError: the Chroma server doesn't answer.
+            BusyError: another process has been writing for too long.
         """
-        found = find_files(paths)
+        yield from self.ingest_files(find_files(paths), progress)
+
+    def ingest_files(
+        self, found: Sequence[Found], progress: Callable[[str, int, int], None] | None = None
+    ) -> Iterator[Ingested]:
+        """Takes in files that were found already; yields one outcome for each, as `ingest` does."""
         self._follow_embedding()
         known = _Known(self._store.documents())
         group: list[Ingested | _Prepared] = []
@@ -99,6 +106,14 @@ class Pipeline:
             return Ingested(name, document_id(name), "failed", error=error)
         known = _Known(self._store.documents())
         return next(self._store_group([self._prepare(raw_document(name, data), known, lambda _: True)]))
+
+    def remove(self, name: str) -> Ingested | None:
+        """Removes the document of this name, whose file is gone; None if there is none."""
+        try:
+            self._store.delete(document_id(name))
+        except NotFoundError:
+            return None
+        return Ingested(name, document_id(name), "deleted")
 
     def _refusal(self, name: str, data: bytes) -> str | None:
         """What is wrong with a document that was sent, before it is read."""
@@ -155,21 +170,28 @@ class Pipeline:
         """Stores what is prepared, together or, if that fails, one by one; yields all outcomes in order."""
         prepared = [item for item in group if isinstance(item, _Prepared)]
         failures: dict[str, str] = {}
+        twins: dict[str, str] = {}
         if prepared:
             embedder = self._embedder()
             changes = _changes(prepared, embedder)
             try:
-                self._store.replace_all(changes, embedder.fingerprint)
+                twins = self._store.replace_all(changes, embedder.fingerprint)
+            except (BusyError, UnreachableError):  # no document is at fault
+                raise
             except GuideError:
                 for change in changes:
                     try:
-                        self._store.replace_all([change], embedder.fingerprint)
+                        twins |= self._store.replace_all([change], embedder.fingerprint)
                     except GuideError as problem:
                         failures[change.document.id] = f"{change.document.name}: {problem}"
         for item in group:
             outcome = item.outcome if isinstance(item, _Prepared) else item
-            error = failures.get(outcome.document_id)
-            yield replace(outcome, status="failed", error=error) if error else outcome
+            if error := failures.get(outcome.document_id):
+                yield replace(outcome, status="failed", error=error)
+            elif twin := twins.get(outcome.document_id):
+                yield replace(outcome, status="unchanged", document_id=twin)
+            else:
+                yield outcome
 
 
 class _Known:

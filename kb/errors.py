@@ -8,6 +8,7 @@ __all__ = [
     "ModelError",
     "NotFoundError",
     "StoreError",
+    "UnreachableError",
     "WorkerError",
 ]
 
@@ -34,6 +35,10 @@ class ModelError(GuideError):
 
 class StoreError(GuideError):
     """The knowledge base can't be opened, read or written."""
+
+
+class UnreachableError(StoreError):
+    """The Chroma server doesn't answer, or what answers is none; nothing can be mended from here."""
 
 
 class BusyError(GuideError):

@@ -1,42 +1,41 @@
-"""Lexical search: BM25 (Lucene's variant, Kamphuis et al. 2020) over the terms of passages.
+"""Lexical search: BM25 over the terms of passages.
 
 The index is derived from the store and kept on disk under the store's version, so that a ready one loads without
 reading the store.
 """
 
-import json
-import math
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self, overload
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kb.analysed import Analysed, Block
+from kb.bm25 import bm25_index, idf
 from kb.errors import StoreError
 from kb.records import Passage
 from kb.settings import Settings
 from kb.store import Store
+from kb.store_tables import record_of
 from kb.terms import terms
 
 __all__ = ["LexicalIndex", "terms"]
 
 # Part of an index's place on disk: one written by another analyser or in another form is not found, but built anew.
-FORMAT = "2"
-DRAFT, LINES, OFFSETS = "draft-", "passages.jsonl", "passages.offsets.npy"
-K1, B = 1.2, 0.75
+FORMAT = "3"
+DRAFT = "draft-"
 
 
 class LexicalIndex:
     """Passages and the BM25 scores of their terms."""
 
-    def __init__(self, bm25: Any, passages: Sequence[Passage]) -> None:
+    def __init__(self, bm25: Any, passages: Analysed) -> None:
         self._bm25 = bm25
-        self._passages = passages
+        self.passages = passages
 
     @classmethod
     def open(cls, store: Store, settings: Settings) -> Self:
@@ -51,7 +50,7 @@ class LexicalIndex:
             ready = folder / f"{version or 'empty'}-{FORMAT}"
             with suppress(OSError, ValueError):  # not there, just removed, or cut off
                 return cls.load(ready)
-            index = cls.build(store.passages())
+            index = cls._renewed(store, _latest(folder))
             if store.version() == version:
                 index.save(ready)
                 return index
@@ -59,40 +58,67 @@ class LexicalIndex:
     @classmethod
     def build(cls, passages: Sequence[Passage]) -> Self:
         """The index of these passages, in memory."""
-        import bm25s
+        vocabulary: dict[str, int] = {}
+        return cls._of({"": Block.of(list(map(record_of, passages)), vocabulary)}, vocabulary)
 
-        bm25 = bm25s.BM25(k1=K1, b=B, method="lucene")
-        nothing = [["\0"]]  # bm25s divides by the mean length; no question has this term
-        bm25.index([terms(passage.indexed) for passage in passages] or nothing, show_progress=False)
-        return cls(bm25, passages)
+    @classmethod
+    def _of(cls, blocks: Mapping[str, Block], vocabulary: dict[str, int]) -> Self:
+        passages, vocabulary = Analysed.join(blocks).with_terms_of(vocabulary)
+        return cls(bm25_index(passages.block.terms, passages.block.counts, vocabulary), passages)
+
+    @classmethod
+    def _renewed(cls, store: Store, folder: Path | None) -> Self:
+        """The index of what the store holds, with what an older one in `folder` has of it already."""
+        known: dict[str, Block] = {}
+        vocabulary: dict[str, int] = {}
+        with suppress(OSError, ValueError):
+            if folder:
+                old = cls.load(folder)
+                known, vocabulary = dict(old.passages.blocks()), old.vocabulary
+        records = store.records(known)
+        blocks = {name: known[name] if new is None else Block.of(new, vocabulary) for name, new in records}
+        return cls._of(blocks, vocabulary)
+
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        """Each term with its number."""
+        numbers: dict[str, int] = self._bm25.vocab_dict
+        return numbers
 
     def search(self, question: str, k: int) -> list[tuple[Passage, float]]:
         """The `k` passages with the highest scores above zero, best first; equal scores in document order."""
-        asked = [term for term in terms(question) if term in self._bm25.vocab_dict]
+        return [(self.passages[number], score) for number, score in self.numbers(question, k)]
+
+    def numbers(self, question: str, k: int) -> list[tuple[int, float]]:
+        """The same as `search`, but only the numbers of those passages in `passages`."""
+        asked = [term for term in terms(question) if term in self.vocabulary]
         if not asked or k < 1:
             return []
         scores: NDArray[np.float32] = self._bm25.get_scores(asked)  # [passages]
-        return [(self._passages[number], float(scores[number])) for number in _best(scores, k)]
+        return [(number, float(scores[number])) for number in _best(scores, k)]
 
     def rarity(self, question: str) -> list[tuple[str, float]]:
-        """The question's terms, repetitions included, with their inverse document frequencies (Lucene's variant).
+        """The question's terms, repetitions included, with their inverse document frequencies.
 
         Their sum is what a passage's score comes near to if it holds them all; a term that no passage has counts as
         the rarest.
         """
-        starts, passages = self._bm25.scores["indptr"], len(self._passages)
-        rarity = []
-        for term in terms(question):
-            column = self._bm25.vocab_dict.get(term)
-            having = 0 if column is None else int(starts[column + 1] - starts[column])
-            rarity.append((term, math.log(1 + (passages - having + 0.5) / (having + 0.5))))
-        return rarity
+        asked = terms(question)
+        columns = np.array([self.vocabulary.get(term, -1) for term in asked], np.int64)
+        starts = self._bm25.scores["indptr"]
+        having = np.where(columns < 0, 0, starts[columns + 1] - starts[columns])
+        return list(zip(asked, idf(len(self.passages), having).tolist(), strict=True))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
+        """What `save` wrote there.
+
+        Raises:
+            OSError, ValueError: there is nothing, or it is damaged.
+        """
         import bm25s
 
-        return cls(bm25s.BM25.load(folder, show_progress=False), _SavedPassages(folder))
+        return cls(bm25s.BM25.load(folder, show_progress=False), Analysed.load(folder))
 
     def save(self, ready: Path) -> None:
         """Writes the index beside its place and then moves it there, whole; indexes of other versions go.
@@ -104,7 +130,7 @@ class LexicalIndex:
             ready.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=DRAFT, dir=ready.parent, ignore_cleanup_errors=True) as draft:
                 self._bm25.save(draft, show_progress=False)
-                _SavedPassages.write(Path(draft), self._passages)
+                self.passages.save(Path(draft))
                 others = [
                     other for other in ready.parent.iterdir() if other != ready and not other.name.startswith(DRAFT)
                 ]
@@ -117,31 +143,9 @@ class LexicalIndex:
             raise StoreError(f"{ready}: the word index can't be kept there ({problem.strerror}).") from problem
 
 
-class _SavedPassages(Sequence[Passage]):
-    """Passages in a file, one JSON object a line; only those asked for are parsed."""
-
-    def __init__(self, folder: Path) -> None:
-        self._offsets = np.load(folder / OFFSETS)  # [passages + 1]
-        self._lines = (folder / LINES).read_bytes()
-
-    @staticmethod
-    def write(folder: Path, passages: Sequence[Passage]) -> None:
-        lines = [json.dumps(asdict(passage), ensure_ascii=False).encode() + b"\n" for passage in passages]
-        (folder / LINES).write_bytes(b"".join(lines))
-        np.save(folder / OFFSETS, np.cumsum([0, *map(len, lines)]))
-
-    def __len__(self) -> int:
-        return len(self._offsets) - 1
-
-    @overload
-    def __getitem__(self, number: int) -> Passage: ...
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[Passage]: ...
-    def __getitem__(self, number: int | slice) -> Passage | Sequence[Passage]:
-        if isinstance(number, slice):
-            return [self[one] for one in range(*number.indices(len(self)))]
-        fields = json.loads(self._lines[self._offsets[number] : self._offsets[number + 1]])
-        return Passage(**{**fields, "section": tuple(fields["section"]), "header": tuple(fields["header"])})
+def _latest(folder: Path) -> Path | None:
+    """An index in this form, whatever the version: there is one at most, and perhaps one that is about to go."""
+    return next(folder.glob(f"*-{FORMAT}"), None)
 
 
 def _best(scores: NDArray[np.float32], k: int) -> list[int]:

@@ -1,10 +1,11 @@
 """One frozen settings object: flags over `GUIDE_*` environment variables over `guide.toml` over defaults."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from kb.errors import ConfigError
@@ -23,6 +24,9 @@ class Settings(BaseSettings):
     home: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("guide"), description="where the knowledge base is kept"
     )
+    chroma_url: str | None = Field(
+        default=None, description="a Chroma server for the vector index, like http://127.0.0.1:8001; unset: embedded"
+    )
     embedding_model: str = Field(
         default=str(WEIGHTS / "embedding"), description="a sentence-transformers folder or hub id"
     )
@@ -40,6 +44,14 @@ class Settings(BaseSettings):
     max_question_chars: int = Field(default=4000, ge=1, description="longer questions are refused")
     host: str = Field(default="127.0.0.1", description="the address that `guide serve` binds")
     port: int = Field(default=8000, ge=0, le=65535, description="its port; 0 takes a free one")
+
+    @field_validator("chroma_url")
+    @classmethod
+    def _server_address(cls, url: str | None) -> str | None:
+        """The address without a slash at its end; nothing counts as not set."""
+        if url and not re.match(r"https?://[^/\s]+", url):
+            raise ValueError("not the address of a server, which begins with http:// or https://")
+        return url.rstrip("/") if url else None
 
     @classmethod
     def settings_customise_sources(

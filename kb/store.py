@@ -1,19 +1,19 @@
 """The knowledge base on disk: documents, their passages and vectors, for several threads and processes.
 
-The truth is a SQLite file, changed in whole transactions. Chroma searches the vectors and is made anew from there when
-it is damaged, as it can be by the death of a process while it writes its graph. Every version of a document is a
-*generation*: its vectors go to Chroma first, under ids that nobody refers to yet; the transaction that stores the
-document is the commit; then the vectors of the old generation go. Generations that may be left over are noted before,
-so that the next writer can sweep after one that died.
+The truth is a SQLite file, changed in whole transactions. Chroma, in a folder beside it or on a server, searches the
+vectors and is made anew from there when it is damaged, as a folder can be by the death of a process while it writes.
+Every version of a document is a *generation*: its vectors go to Chroma first, under ids that nobody refers to yet; the
+transaction that stores the document is the commit; then the vectors of the old generation go. Generations that may be
+left over are noted before, so that the next writer can sweep after one that died.
 
-Chroma doesn't notice what other processes write, so a store that sees a version it did not write opens Chroma anew.
+Chroma in a folder doesn't notice what other processes write, so a store that sees a version it did not write opens
+Chroma anew.
 """
 
 import sqlite3
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -21,35 +21,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kb import store_tables as tables
-from kb.errors import BusyError, NotFoundError, StoreError
+from kb.errors import BusyError, NotFoundError, StoreError, UnreachableError
 from kb.records import Document, Passage, Table
 from kb.settings import Settings
+from kb.store_chroma import Chroma, ChromaFolder, ChromaServer
 from kb.store_database import Database
 from kb.store_index import SharedIndex, nearest_known
 from kb.store_lock import PATIENCE_SECONDS, only_writer
 from kb.store_tables import Change, DocumentInfo, State
-from kb.store_vectors import VectorIndex, VectorsError
+from kb.store_upkeep import Upkeep
+from kb.store_vectors import Place, VectorsError
 
 __all__ = ["Change", "DocumentInfo", "Store"]
 
 ATTEMPTS = 10
-# Vectors that were forgotten stay in Chroma's graph and get in the way: it is made anew when so many were put into it.
-WEAR, SPARE = 3, 5000
 
 T = TypeVar("T")
 Vectors = NDArray[np.float32]
 
 
 class Store:
-    """Documents, passages and vectors in the folder `home`."""
+    """Documents, passages and vectors in the folder `home`, the vectors also on the Chroma server at `chroma_url`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, chroma_url: str | None = None) -> None:
         self._home = home
         self._database = Database(home / "guide.sqlite3")
-        self._index = SharedIndex(home / "chroma")
+        self._index = SharedIndex(self._chroma(chroma_url), lambda: self._read(tables.count_passages))
+        self._upkeep = Upkeep(self._database, self._index)
         self._filled = False
-        if self._unswept():
-            with suppress(BusyError), self._writing(patience=0):
+        self._known: tuple[str | None, frozenset[str]] = None, frozenset()
+        if self._upkeep.is_unswept():
+            with suppress(BusyError, UnreachableError), self._writing(patience=0):
                 pass  # a writer died, and is swept after; or it lives, and is left alone
 
     @classmethod
@@ -61,7 +63,7 @@ class Store:
         """
         try:
             settings.home.mkdir(parents=True, exist_ok=True)
-            return cls(settings.home)
+            return cls(settings.home, settings.chroma_url)
         except OSError as problem:
             raise StoreError(
                 f"{settings.home}: the knowledge base can't be kept there ({problem.strerror}). Set GUIDE_HOME."
@@ -89,6 +91,10 @@ class Store:
         """
         self._state().check_embedding(fingerprint)
 
+    def is_empty(self) -> bool:
+        """Whether there is no document."""
+        return not self._read(tables.has_documents)
+
     def documents(self) -> list[DocumentInfo]:
         """All documents, by name."""
         return self._read(tables.read_infos)
@@ -115,31 +121,56 @@ class Store:
         """All tables, or those of the documents with these ids, by document and place."""
         return self._read(lambda rows: tables.read_tables(rows, documents))
 
+    def records(self, known: Collection[str]) -> list[tuple[str, list[str] | None]]:
+        """Each generation, in the order of documents, with the records of its passages; None where it is `known`."""
+        with self._database.reading() as rows:
+            sizes = tables.read_sizes(rows)
+            return [(name, None if name in known else tables.read_records(rows, name)) for name in sizes]
+
     def nearest(self, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
         """The `k` passages whose vectors are nearest to `vector` [d], with their cosine similarity, best first.
 
+        Raises as `nearest_places` does.
+        """
+        found: list[tuple[Passage | None, float]] = []
+        for _ in range(ATTEMPTS):
+            places = self.nearest_places(vector, k)
+            with self._database.reading() as rows:
+                passages = tables.read_passages_at(rows, [place for place, _ in places])
+            found = [(passage, score) for passage, (_, score) in zip(passages, places, strict=True)]
+            if None not in passages:
+                break  # else they were replaced just now
+        return [(passage, score) for passage, score in found if passage]
+
+    def nearest_places(self, vector: Vectors, k: int) -> list[tuple[Place, float]]:
+        """The places of the `k` passages whose vectors are nearest to `vector` [d]; else as `nearest`.
+
         Raises:
             StoreError: the vector has another length than those stored, or Chroma can't be mended.
+            UnreachableError: the Chroma server doesn't answer.
         """
-        found: list[tuple[Passage, float]] = []
+        found: list[tuple[Place, float]] = []
+        failure: VectorsError | None = None
         mended = False
         for _ in range(ATTEMPTS):
             state = self._state()
             if state.index is None or k < 1:
-                break
+                return []
             state.check_dimension(len(vector))
             try:
-                found = self._nearest(state, vector, k)
+                found, failure = self._nearest(state, vector, k), None
                 if self._state().version != state.version:
                     continue
-                if mended or self._filled or len(found) >= min(k, self._read(tables.count_passages)):
+                if mended or self._filled or len(found) == k or len(found) >= self._read(tables.count_passages):
                     break
                 self._filled = True  # an index made anew that gives too few all the same is taken as it is
-            except VectorsError:
-                if mended:
-                    raise
-            self._mend(state)
-            mended = True
+            except VectorsError as problem:
+                failure = problem
+            if mended:
+                break
+            mended = self._mend(state)
+        if failure:
+            raise failure
         return found
 
     def replace(
@@ -148,31 +179,36 @@ class Store:
         """Puts a document in place of the one with its id, if any; as `replace_all` does."""
         self.replace_all([Change(document, passages, vectors, pipeline)], embedding)
 
-    def replace_all(self, changes: Sequence[Change], embedding: str) -> None:
+    def replace_all(self, changes: Sequence[Change], embedding: str) -> dict[str, str]:
         """Puts documents in place of those with their ids, if any: all wholly or, after a failure, none at all.
 
         `embedding` is the fingerprint of the model that the vectors are from. Several documents in one change cost
-        hardly more than one.
+        hardly more than one. A new document whose content came in meanwhile, by another process, is not stored: given
+        back are the ids of such documents, each with the id of the one that holds its content.
 
         Raises:
             StoreError: vectors don't fit, or the store can't be written.
             BusyError: another process has been writing for too long.
         """
         gone = {each.instead_of for each in changes if each.instead_of} | {each.document.id for each in changes}
-        added = {uuid.uuid4().hex: change for change in changes}
         with self._writing() as state:
             state.check_embedding(embedding)
             for change in changes:
                 change.check(state)
-            with self._change([*added, *self._generations(gone)]):
-                index = self._put(state, added)
-                with self._committing() as rows:
+            twins = self._read(lambda rows: tables.read_twins(rows, [change.document for change in changes], gone))
+            added = {uuid.uuid4().hex: change for change in changes if change.document.id not in twins}
+            if not added:
+                return twins
+            with self._upkeep.changing([*added, *self._generations(gone)]):
+                index = self._upkeep.put(state, added)
+                with self._upkeep.committing() as rows:
                     tables.remove_documents(rows, gone)
                     for generation, change in added.items():
                         tables.write_document(rows, generation, change)
                         tables.write_state(rows, dimension=change.vectors.shape[1])
-                    put = tables.read_state(rows).put + sum(len(change.passages) for change in changes)
+                    put = tables.read_state(rows).put + sum(len(change.passages) for change in added.values())
                     tables.write_state(rows, embedding=embedding, index=index, put=put)
+        return twins
 
     def delete(self, document_id: str) -> None:
         """Removes a document and its passages.
@@ -184,7 +220,7 @@ class Store:
             generations = self._generations({document_id})
             if not generations:
                 raise NotFoundError(f"There is no document with the id {document_id!r}.")
-            with self._change(generations), self._committing() as rows:
+            with self._upkeep.changing(generations), self._upkeep.committing() as rows:
                 tables.remove_documents(rows, [document_id])
 
     def reindex(self, embed: Callable[[Sequence[str]], Vectors], embedding: str) -> None:
@@ -194,13 +230,26 @@ class Store:
         """
         with self._writing() as state:
             if state.index:
-                self._rebuild(embed, embedding)
+                self._upkeep.rebuild(embed, embedding)
 
-    def _nearest(self, state: State, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
+    def _chroma(self, url: str | None) -> Chroma:
+        if url is None:
+            return ChromaFolder(self._home / "chroma")
+        file = (self._home / "guide.sqlite3").stat().st_ino  # a copy of the file is a knowledge base of its own
+        return ChromaServer(url, f"guide-{self._state().base}-{file:x}-")
+
+    def _nearest(self, state: State, vector: Vectors, k: int) -> list[tuple[Place, float]]:
         with self._index.using(state) as index:
-            return nearest_known(
-                index, vector, k, lambda places: self._read(lambda rows: tables.read_passages_at(rows, places))
-            )
+            return nearest_known(index, vector, k, self._live(state))
+
+    def _live(self, state: State) -> Collection[str]:
+        """The generations that are there in this state, or in a later one."""
+        version, live = self._known
+        if version != state.version:
+            with self._database.reading() as rows:
+                version, live = tables.read_state(rows).version, frozenset(tables.read_generations(rows).values())
+            self._known = version, live
+        return live
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         with self._database.reading() as rows:
@@ -208,9 +257,6 @@ class Store:
 
     def _state(self) -> State:
         return self._read(tables.read_state)
-
-    def _unswept(self) -> bool:
-        return bool(self._read(tables.read_loose))
 
     def _generations(self, documents: Collection[str]) -> list[str]:
         known = self._read(tables.read_generations)
@@ -221,87 +267,14 @@ class Store:
         """The state, with all other writers kept out and what a dead one left swept."""
         with only_writer(self._home, patience):
             self._index.follow(self._state())
-            if self._unswept():
-                self._sweep(verify=True)
+            if self._upkeep.is_unswept():
+                self._upkeep.sweep(verify=True)
             yield self._state()
 
-    @contextmanager
-    def _committing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that gives the store another version."""
-        version = uuid.uuid4().hex
-        self._index.will_write(version)
-        with self._database.writing() as rows:
-            yield rows
-            tables.write_state(rows, version=version)
-
-    @contextmanager
-    def _change(self, generations: Sequence[str]) -> Iterator[None]:
-        """Notes the generations that a change adds or makes obsolete, and removes those that are so after it."""
-        with self._database.writing() as rows:
-            tables.write_loose(rows, generations)
-        try:
-            yield
-        finally:
-            self._sweep()
-
-    def _sweep(self, *, verify: bool = False) -> None:
-        """Removes the vectors that nothing refers to; with `verify`, those left must be what the database has."""
-        with self._database.reading() as rows:
-            state = tables.read_state(rows)
-            worn = state.put > WEAR * tables.count_passages(rows) + SPARE
-            live = set(tables.read_generations(rows).values())
-            obsolete = [generation for generation in tables.read_loose(rows) if generation not in live]
-        if state.index:
-            try:
-                with self._index.using(state) as index:
-                    index.forget(obsolete)
-                    whole = not verify or self._is_whole(index)
-            except VectorsError:
-                whole = False
-            if worn or not whole:
-                self._rebuild()
-        with self._database.writing() as rows:
-            tables.clear_loose(rows)
-        self._index.remove_others(self._state().index)
-
-    def _is_whole(self, index: VectorIndex) -> bool:
-        with self._database.reading() as rows:
-            generations = tables.read_generations(rows).values()
-            return all(index.holds(generation, tables.read_vectors(rows, generation)[1]) for generation in generations)
-
-    def _put(self, state: State, added: Mapping[str, Change]) -> str:
-        """Adds the vectors of generations; returns the name of the index that has them."""
-        for mended in (False, True):
-            name = state.index or uuid.uuid4().hex
-            try:
-                with self._index.using(replace(state, index=name)) as index:
-                    index.put({generation: (each.passages, each.vectors) for generation, each in added.items()})
-                break
-            except VectorsError:
-                if mended or state.index is None:
-                    raise
-                self._rebuild()
-                state = self._state()
-        return name
-
-    def _mend(self, state: State) -> None:
-        """Makes the vector index anew, unless somebody has done so since `state`."""
+    def _mend(self, state: State) -> bool:
+        """Makes the vector index anew, unless somebody has changed the store since `state`; whether it did."""
         with self._writing() as now:
-            if now.index == state.index:
-                self._rebuild()
-
-    def _rebuild(self, embed: Callable[[Sequence[str]], Vectors] | None = None, embedding: str | None = None) -> None:
-        """Puts a new vector index in place of the one there is; `embed` gives its passages other vectors."""
-        name = uuid.uuid4().hex
-        put = 0
-        with self._index.creating(name) as index, self._committing() as rows:
-            for generation in tables.read_generations(rows).values():
-                passages, vectors = tables.read_vectors(rows, generation)
-                if embed and passages:
-                    vectors = embed([passage.indexed for passage in passages])
-                    tables.write_vectors(rows, generation, vectors)
-                    tables.write_state(rows, dimension=vectors.shape[1])
-                index.put({generation: (passages, vectors)})
-                put += len(passages)
-            tables.write_state(rows, index=name, put=put, **({"embedding": embedding} if embedding else {}))
-        self._index.remove_others(name)
+            outdated = (now.index, now.version) != (state.index, state.version)
+            if not outdated:
+                self._upkeep.rebuild()
+            return not outdated

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,7 @@ class Database:
             for statement in ";".join(STEPS[written:]).split(";"):
                 rows.execute(statement)
             rows.execute(f"PRAGMA user_version = {FORMAT}")
+            rows.execute("INSERT OR IGNORE INTO state VALUES ('base', ?)", [uuid.uuid4().hex[:16]])
 
     def close(self) -> None:
         for connection in self._open:

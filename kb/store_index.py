@@ -1,18 +1,16 @@
 """The vector index that the threads of a process share: opened when it is needed, and anew when it is outdated."""
 
-import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.records import Passage
+from kb.store_chroma import Chroma
 from kb.store_tables import State
-from kb.store_vectors import VectorIndex
+from kb.store_vectors import Place, VectorIndex, VectorsError
 
 
 @dataclass
@@ -31,10 +29,11 @@ class _Opened:
 
 
 class SharedIndex:
-    """The index that the store's state names, in a folder of that name below `folder`."""
+    """The index that the store's state names, kept by `chroma`; `stored` counts the passages of the store."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, chroma: Chroma, stored: Callable[[], int]) -> None:
+        self._chroma = chroma
+        self._stored = stored
         self._guard = threading.Lock()
         self._opened: _Opened | None = None
         self._own_versions: set[str] = set()
@@ -48,7 +47,8 @@ class SharedIndex:
         """The index as it is in this state of the store, kept open as long as it is used.
 
         Raises:
-            VectorsError: it can't be opened.
+            VectorsError: it can't be opened, or vectors are missing.
+            UnreachableError: there is no server.
         """
         with self._guard:
             opened = self._follow(str(state.index), state.version)
@@ -61,15 +61,15 @@ class SharedIndex:
                 opened.close_if_idle()
 
     def follow(self, state: State) -> None:
-        """Makes sure that an index that is open shows this state, before this process changes it."""
+        """Lets go of an index that doesn't show this state, before this process gives the state another version."""
         with self._guard:
-            if self._opened and state.index and self._opened.version != state.version:
-                self._follow(state.index, state.version)
+            if self._opened and not self._shows(self._opened, str(state.index), state.version):
+                self._outdate()
 
     @contextmanager
     def creating(self, name: str) -> Iterator[VectorIndex]:
         """A new, empty index that nobody uses yet."""
-        index = VectorIndex(self._folder / name)
+        index = self._chroma.open(name)
         try:
             yield index
         finally:
@@ -77,20 +77,34 @@ class SharedIndex:
 
     def remove_others(self, name: str | None) -> None:
         """Removes all indexes but the one with this name."""
-        for other in self._folder.glob("*"):
-            if other.name != name:
-                shutil.rmtree(other, ignore_errors=True)
+        self._chroma.remove_others(name)
 
     def close(self) -> None:
         with self._guard:
             self._outdate()
+        self._chroma.close()
 
     def _follow(self, name: str, version: str) -> _Opened:
         opened = self._opened
-        if opened is None or opened.name != name or version not in {opened.version, *self._own_versions}:
+        if opened is None or not self._shows(opened, name, version):
             self._outdate()
-            opened = self._opened = _Opened(VectorIndex(self._folder / name), name, version)
+            opened = self._opened = _Opened(self._open_whole(name), name, version)
         return opened
+
+    def _open_whole(self, name: str) -> VectorIndex:
+        """The index, if no vector of what is stored is missing: a server may have been emptied or set back."""
+        stored = self._stored()
+        with ExitStack() as failed:
+            index = self._chroma.open(name)
+            failed.callback(index.close)
+            there = index.count()
+            if there < stored:
+                raise VectorsError(f"Chroma has {there} vectors of {stored} that it was given.")
+            failed.pop_all()
+        return index
+
+    def _shows(self, opened: _Opened, name: str, version: str) -> bool:
+        return opened.name == name and version in {opened.version, *self._own_versions}
 
     def _outdate(self) -> None:
         if self._opened:
@@ -100,17 +114,13 @@ class SharedIndex:
 
 
 def nearest_known(
-    index: VectorIndex,
-    vector: NDArray[np.float32],
-    k: int,
-    passages_at: Callable[[Sequence[tuple[str, int]]], list[Passage | None]],
-) -> list[tuple[Passage, float]]:
-    """The `k` nearest of the passages that `passages_at` still knows; others are there while a change is under way."""
+    index: VectorIndex, vector: NDArray[np.float32], k: int, generations: Collection[str]
+) -> list[tuple[Place, float]]:
+    """The `k` nearest of the passages of these generations; others are there while a change is under way."""
     wanted = k
     while True:
         scored = index.nearest(vector, wanted)
-        passages = passages_at([place for place, _ in scored])
-        found = [(passage, score) for passage, (_, score) in zip(passages, scored, strict=True) if passage]
+        found = [(place, score) for place, score in scored if place[0] in generations]
         if len(found) >= k or len(scored) < wanted:
             return found[:k]
         wanted = 4 * wanted + 100

@@ -21,9 +21,11 @@ Vectors = NDArray[np.float32]
 class State:
     """What holds for all documents: the vectors' `embedding` model and `dimension`, and the name of their `index`.
 
-    `put` counts the vectors that were put into that index, those forgotten since included.
+    `put` counts the vectors that were put into that index, those forgotten since included. `base` tells this knowledge
+    base from others.
     """
 
+    base: str = ""
     version: str = ""
     embedding: str | None = None
     dimension: int | None = None
@@ -100,6 +102,10 @@ def read_infos(rows: sqlite3.Connection) -> list[DocumentInfo]:
     return [_info(row) for row in rows.execute(f"SELECT {INFO} FROM documents ORDER BY name")]  # noqa: S608
 
 
+def has_documents(rows: sqlite3.Connection) -> bool:
+    return bool(rows.execute("SELECT EXISTS (SELECT 1 FROM documents)").fetchone()[0])
+
+
 def count_passages(rows: sqlite3.Connection) -> int:
     """How many passages there are in all documents."""
     return int(rows.execute("SELECT coalesce(sum(passages), 0) FROM documents").fetchone()[0])
@@ -123,14 +129,25 @@ def read_document(rows: sqlite3.Connection, name_or_id: str) -> Document | None:
 def read_passages(rows: sqlite3.Connection) -> list[Passage]:
     """All passages, by document and place."""
     found = rows.execute("SELECT record FROM documents JOIN passages USING (generation) ORDER BY name, number")
-    return [_passage(record) for (record,) in found]
+    return [passage_of(record) for (record,) in found]
+
+
+def read_sizes(rows: sqlite3.Connection) -> dict[str, int]:
+    """How many passages each generation has, in the order of the documents' names."""
+    return dict(rows.execute("SELECT generation, passages FROM documents ORDER BY name"))
+
+
+def read_records(rows: sqlite3.Connection, generation: str) -> list[str]:
+    """The passages of a generation as `record_of` gives them."""
+    found = rows.execute("SELECT record FROM passages WHERE generation = ? ORDER BY number", [generation])
+    return [record for (record,) in found]
 
 
 def read_passages_at(rows: sqlite3.Connection, places: Iterable[tuple[str, int]]) -> list[Passage | None]:
     """The passage at each generation and number; None where the generation is gone."""
     query = "SELECT record FROM passages WHERE generation = ? AND number = ?"
     found = (rows.execute(query, place).fetchone() for place in places)
-    return [_passage(row[0]) if row else None for row in found]
+    return [passage_of(row[0]) if row else None for row in found]
 
 
 def read_vectors(rows: sqlite3.Connection, generation: str) -> tuple[list[Passage], Vectors]:
@@ -138,7 +155,7 @@ def read_vectors(rows: sqlite3.Connection, generation: str) -> tuple[list[Passag
     query = "SELECT record, vector FROM passages WHERE generation = ? ORDER BY number"
     found = rows.execute(query, [generation]).fetchall()
     vectors = np.array([np.frombuffer(vector, np.float32) for _, vector in found], np.float32)
-    return [_passage(record) for record, _ in found], vectors.reshape(len(found), -1 if found else 0)
+    return [passage_of(record) for record, _ in found], vectors.reshape(len(found), -1 if found else 0)
 
 
 def write_vectors(rows: sqlite3.Connection, generation: str, vectors: Vectors) -> None:
@@ -150,6 +167,17 @@ def write_vectors(rows: sqlite3.Connection, generation: str, vectors: Vectors) -
 def read_generations(rows: sqlite3.Connection) -> dict[str, str]:
     """The generation of each document, by its id."""
     return dict(rows.execute("SELECT id, generation FROM documents"))
+
+
+def read_twins(rows: sqlite3.Connection, documents: Iterable[Document], gone: Collection[str]) -> dict[str, str]:
+    """The ids of those documents that are new here but not their content, with the id of the one that has it.
+
+    What is `gone` has nothing.
+    """
+    found = rows.execute("SELECT id, sha256 FROM documents").fetchall()
+    known = {identity for identity, _ in found}
+    holders = {sha256: identity for identity, sha256 in found if identity not in gone}
+    return {each.id: holders[each.sha256] for each in documents if each.id not in known and each.sha256 in holders}
 
 
 def write_document(rows: sqlite3.Connection, generation: str, change: Change) -> None:
@@ -174,7 +202,7 @@ def write_document(rows: sqlite3.Connection, generation: str, change: Change) ->
     rows.executemany(
         "INSERT INTO passages VALUES (?, ?, ?, ?)",
         (
-            (generation, number, json.dumps(asdict(passage), ensure_ascii=False), vector.astype(np.float32).tobytes())
+            (generation, number, record_of(passage), vector.astype(np.float32).tobytes())
             for number, (passage, vector) in enumerate(zip(change.passages, change.vectors, strict=True))
         ),
     )
@@ -224,7 +252,8 @@ def _info(row: Sequence[object]) -> DocumentInfo:
     return DocumentInfo(**{**fields, "damage": tuple(json.loads(str(fields["damage"])))})  # type: ignore[arg-type]
 
 
-def _passage(record: str) -> Passage:
+def passage_of(record: str | bytes) -> Passage:
+    """The passage whose fields are in this JSON."""
     fields = json.loads(record)
     return Passage(**{**fields, "section": tuple(fields["section"]), "header": tuple(fields["header"])})
 
@@ -233,3 +262,8 @@ def _table(record: str) -> Table:
     fields = json.loads(record)
     rows = tuple(Row(**{**row, "cells": tuple(Cell(**cell) for cell in row["cells"])}) for row in fields.pop("rows"))
     return Table(**{**fields, "section": tuple(fields["section"]), "columns": tuple(fields["columns"])}, rows=rows)
+
+
+def record_of(passage: Passage) -> str:
+    """A passage's fields as JSON, on one line."""
+    return json.dumps(vars(passage), ensure_ascii=False)

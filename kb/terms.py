@@ -8,19 +8,23 @@ identifiers stay whole beside their parts, so that `merge_and_unload`, `P-Tuning
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any
+
+from kb.segment import is_word, words
 
 HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 LETTER = rf"(?:(?![{HAN}])\w)"
 RUN = re.compile(rf"[{HAN}]+|{LETTER}+(?:[-.+/:=<>~@#]+{LETTER}+)*")
+HAN_START = re.compile(rf"[{HAN}]")
 ESCAPE = re.compile(r"\\(?=[-\\`*_{}\[\]()#+.!|<>~])")
 TARGET = re.compile(r"\]\([^()\s]*\)")  # of a Markdown link: no part of what is read
 PIECE = re.compile(r"[^/:=<>~@#+]+")
 VERSION = re.compile(r"v?\d+(?:\.\d+)+")
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+
+REMEMBERED = 64  # characters; the terms of longer runs are not kept in memory
 
 # Words that questions are made of and that say nothing about their matter. Closed classes only.
 HAN_STOP_WORDS = frozenset((Path(__file__).parent / "stop_words_zh.txt").read_text(encoding="utf-8").split())
@@ -30,31 +34,32 @@ ENGLISH_STOP_WORDS = frozenset((Path(__file__).parent / "stop_words_en.txt").rea
 def terms(text: str) -> list[str]:
     """The terms of a text, in order and with repetitions; a question and a passage are analysed alike."""
     read = TARGET.sub("]", ESCAPE.sub("", text))
-    return list(_terms(unicodedata.normalize("NFKC", read)))
+    found: list[str] = []
+    for run in RUN.findall(unicodedata.normalize("NFKC", read)):
+        found.extend(_run_terms(run) if len(run) <= REMEMBERED else _run_terms.__wrapped__(run))
+    return found
 
 
-def _terms(text: str) -> Iterator[str]:
-    for run in RUN.findall(text):
-        if re.match(rf"[{HAN}]", run):
-            yield from _han_terms(run)
-        else:
-            yield from _identifier_terms(run)
+@lru_cache(maxsize=1 << 14)
+def _run_terms(run: str) -> tuple[str, ...]:
+    """The terms of a run; many runs of a document stood in it or in others before."""
+    return tuple(_han_terms(run) if HAN_START.match(run) else _identifier_terms(run))
 
 
 def _han_terms(run: str) -> Iterator[str]:
     """Bigrams of what stands between stop words, and the dictionary's words of more than two characters."""
-    words = _dictionary().lcut(run, HMM=False)
-    for stop, group in groupby(words, HAN_STOP_WORDS.__contains__):
+    found = words(run)
+    for stop, group in groupby(found, HAN_STOP_WORDS.__contains__):
         stretch = "".join(group)
         if stop:
             continue
         if len(stretch) == 1:
             yield stretch
         yield from map("".join, pairwise(stretch))
-    for word in words:
+    for word in found:
         if len(word) > 3:
             threes = (word[start : start + 3] for start in range(len(word) - 2))
-            yield from (part for part in threes if _dictionary().FREQ.get(part))
+            yield from filter(is_word, threes)
         if len(word) > 2:
             yield word
 
@@ -88,14 +93,3 @@ def _singular(word: str) -> str:
     if word.endswith("ies") and not word.endswith(("eies", "aies")):
         return f"{word[:-3]}y"
     return word.removesuffix("s")
-
-
-@cache
-def _dictionary() -> Any:
-    """The Chinese words that jieba knows, read without its cache file: that lies in a folder anybody may write to."""
-    import jieba
-
-    dictionary = jieba.Tokenizer()
-    dictionary.FREQ, dictionary.total = dictionary.gen_pfdict(dictionary.get_dict_file())
-    dictionary.initialized = True
-    return dictionary

@@ -1,8 +1,13 @@
 """A question to the passages that answer it: dense and lexical search, fused, without repetitions."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from kb.lexical import LexicalIndex
 from kb.records import Hit, Passage
@@ -19,7 +24,7 @@ READ = 3  # how many of the best are read to tell whether they answer
 LEXICAL_WEIGHT, DENSE_WEIGHT = 1.0, 0.4  # chosen by tests/benchmarks/tune_retrieval.py
 CELL_WEIGHT = 0.4  # chosen by tests/benchmarks/table_questions.py
 
-Scored = Sequence[tuple[Passage, float]]
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -50,49 +55,60 @@ class Retriever:
         began = time.perf_counter()
         vector = self._embedder.embed_query(question)
         embedded = time.perf_counter()
-        dense = self._store.nearest(vector, DEPTH)
+        dense = self._nearest(vector)
         searched = time.perf_counter()
-        lexical = self._lexical.search(question, DEPTH)
+        lexical = self._lexical.numbers(question, DEPTH)
         rarity = self._lexical.rarity(question)
         looked_up = time.perf_counter()
-        named = self._cells.shares(question, rarity, [passage for passage, _ in (*lexical, *dense)])
-        hits = fuse(dense, lexical, sum(weight for _, weight in rarity), named)
-        covered = coverage(rarity, [hit.passage.indexed for hit in hits[:READ]])
+        passage_of = self._lexical.passages.__getitem__
+        candidates = {number: passage_of(number) for number, _ in (*lexical, *dense)}
+        shares = self._cells.shares(question, rarity, list(candidates.values()))
+        named = {number: shares[passage.id] for number, passage in candidates.items() if passage.id in shares}
+        hits = fuse(dense, lexical, sum(weight for _, weight in rarity), passage_of, named=named)
+        best = list(islice(hits, READ))
+        covered = coverage(rarity, [hit.passage.indexed for hit in best])
         near = self._background.nearness(vector, dense[0][1]) if dense else 0.0
+        kept = tuple(without_overlaps(chain(best, hits), k))
         ended = time.perf_counter()
         return Found(
-            hits=tuple(without_overlaps(hits, k)),
+            hits=kept,
             timings_ms={
                 "embed": 1000 * (embedded - began),
                 "dense": 1000 * (searched - embedded),
                 "lexical": 1000 * (looked_up - searched),
                 "fuse": 1000 * (ended - looked_up),
             },
-            answerable=probability(covered, near) if hits else 0.0,
+            answerable=probability(covered, near) if best else 0.0,
         )
+
+    def _nearest(self, vector: NDArray[np.float32]) -> list[tuple[int, float]]:
+        """The numbers that the passages which the embedding finds have in the word index."""
+        number_of = self._lexical.passages.number_of
+        found = ((number_of(place), score) for place, score in self._store.nearest_places(vector, DEPTH))
+        return [(number, score) for number, score in found if number is not None]
 
 
 def fuse(
-    dense: Scored,
-    lexical: Scored,
+    dense: Sequence[tuple[T, float]],
+    lexical: Sequence[tuple[T, float]],
     ideal: float,
-    named: Mapping[str, float] | None = None,
+    passage_of: Callable[[T], Passage],
+    *,
+    named: Mapping[T, float] | None = None,
     cell_weight: float = CELL_WEIGHT,
-) -> list[Hit]:
-    """All passages of both rankings, best first, each with the scores that it had there.
+) -> Iterator[Hit]:
+    """All that both rankings have, best first, each with the scores that it had there; looked up as it is asked for.
 
     `ideal` is what a passage with all of the question's terms would come near to in the lexical ranking; `named` has
     the passages with a row that the question names, by how much of it does.
     """
-    passages = {passage.id: passage for passage, _ in (*lexical, *dense)}
-    cosines = {passage.id: score for passage, score in dense}
-    bm25 = {passage.id: score for passage, score in lexical}
+    cosines, bm25 = dict(dense), dict(lexical)
     shares = (lexical_shares(bm25, ideal), standouts(cosines), named or {})
     fused = share_fusion(shares, (LEXICAL_WEIGHT, DENSE_WEIGHT, cell_weight))
-    return [Hit(passages[name], score, cosines.get(name), bm25.get(name)) for name, score in fused]
+    return (Hit(passage_of(each), score, cosines.get(each), bm25.get(each)) for each, score in fused)
 
 
-def without_overlaps(hits: Sequence[Hit], k: int) -> list[Hit]:
+def without_overlaps(hits: Iterable[Hit], k: int) -> list[Hit]:
     """The first `k` hits that share no text with a better one: a row stands for its table, a table for its rows."""
     kept: list[Hit] = []
     for hit in hits:

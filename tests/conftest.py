@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import pytest
 from hypothesis import settings
 
+from tests.chroma_server import running_chroma
 from tests.tiny import make_adapter, make_base
 
 settings.register_profile("ci", derandomize=True, deadline=None)  # the same cases every time, however slow
@@ -20,6 +22,7 @@ if os.environ.get("CI"):
 if TYPE_CHECKING:
     from api.services import Services
     from kb.settings import Settings
+    from tests.knowledge import OpenStore
 
 for name in [name for name in os.environ if name.startswith("GUIDE_")]:
     del os.environ[name]  # the settings of whoever runs the tests are not the tests'
@@ -33,6 +36,34 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_adapter(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_adapter(tiny_base, tmp_path_factory.mktemp("adapters") / "tiny.lora")
+
+
+@pytest.fixture(scope="session")
+def chroma_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Chroma server."""
+    with running_chroma(tmp_path_factory.mktemp("chroma")) as url:
+        yield url
+
+
+@pytest.fixture(params=["folder", "server"])
+def chroma_url(request: pytest.FixtureRequest) -> str | None:
+    """What is set as `chroma_url`: nothing, for a folder of its own, or a server's address."""
+    url: str | None = request.getfixturevalue("chroma_server") if request.param == "server" else None
+    return url
+
+
+@pytest.fixture
+def open_store() -> "Iterator[OpenStore]":
+    """Opens stores in a folder and, if an address is given, on a server; all are closed after the test."""
+    from kb.store import Store
+
+    with ExitStack() as opened:
+
+        def open_one(home: Path, chroma_url: str | None = None) -> Store:
+            home.mkdir(exist_ok=True)
+            return opened.enter_context(closing(Store(home, chroma_url)))
+
+        yield open_one
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,11 @@
 """Small documents, passages and vectors for tests of the knowledge base."""
 
 import hashlib
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from ingest.passages import split_passages
@@ -11,6 +14,12 @@ from kb.store import Store
 
 DIMENSION = 16
 EMBEDDING = "test-embedding"
+
+
+class OpenStore(Protocol):
+    """The fixture `open_store`."""
+
+    def __call__(self, home: Path, chroma_url: str | None = None) -> Store: ...
 
 
 def document(name: str, text: str) -> Document:
@@ -44,3 +53,17 @@ def numbered(name: str, edition: int, paragraphs: int = 20) -> str:
         for number in range(paragraphs)
     )
     return "\n\n".join(parts)
+
+
+def editions(store: Store) -> dict[str, set[str]]:
+    """For each document the editions that its passages, its text and its nearest passages are of."""
+    found: dict[str, set[str]] = {}
+    for passage in store.passages():
+        found.setdefault(passage.source, set()).add(passage.text.split()[2])
+        nearest = store.nearest(vector(passage.text), 1)[0]
+        assert nearest[0] == passage
+        assert nearest[1] == pytest.approx(1, abs=1e-5)
+    for info in store.documents():
+        found.setdefault(info.name, set()).add(store.document(info.id).text.split()[2])
+        assert info.passages == sum(passage.source == info.name for passage in store.passages())
+    return found

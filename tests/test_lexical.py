@@ -1,18 +1,18 @@
 """BM25 over the passages of the store, from disk when it is ready there."""
 
 import math
+import random
 from pathlib import Path
 
 import pytest
 
 from ingest.passages import split_passages
-from kb import lexical
 from kb.errors import StoreError
 from kb.lexical import LexicalIndex, terms
 from kb.records import Passage
 from kb.settings import SOURCES, Settings
 from kb.store import Store
-from tests.knowledge import document, put
+from tests.knowledge import document, numbered, put
 
 
 def passages_of(*texts: str) -> list[Passage]:
@@ -76,7 +76,7 @@ def test_an_index_from_disk_finds_the_same(home: Settings, monkeypatch: pytest.M
     store = Store(home.home)
     put(store, "表.md", "# 水果\n\n| 名称 | 颜色 |\n|---|---|\n| 苹果 | 红色 |\n| 香蕉 | 黄色 |\n")
     built = LexicalIndex.open(store, home)
-    monkeypatch.setattr(LexicalIndex, "build", None)  # an index that is ready is not built again
+    monkeypatch.setattr(LexicalIndex, "_renewed", None)  # an index that is ready is not built again
     loaded = LexicalIndex.open(Store(home.home), home)
     assert built.search("香蕉的颜色", 9) == loaded.search("香蕉的颜色", 9) != []
     assert loaded.search("香蕉的颜色", 1)[0][0] in store.passages()
@@ -92,14 +92,68 @@ def test_a_change_of_the_store_gives_another_index(home: Settings) -> None:
     assert len(list((home.home / "lexical").iterdir())) == 1
 
 
-def test_a_damaged_index_is_built_again(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_is_new_is_analysed(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(home.home)
+    for name in ("a.md", "c.md", "d.md"):
+        put(store, name, f"# {name}\n\n{name} 里有苹果。\n")
+    LexicalIndex.open(store, home)
+    analysed: list[str] = []
+
+    def noted(text: str) -> list[str]:
+        analysed.append(text)
+        return terms(text)
+
+    monkeypatch.setattr("kb.analysed.terms", noted)
+    put(store, "b.md", "# b\n\n香蕉\n")
+    put(store, "c.md", "# c\n\n汽车\n")
+    store.delete(document("a.md", "").id)
+    renewed = LexicalIndex.open(Store(home.home), home)
+    assert [text.splitlines()[-1] for text in analysed] == ["香蕉", "汽车"]
+    assert list(renewed.passages) == store.passages()
+
+
+def test_an_index_that_grew_with_the_store_is_as_one_built_at_once(home: Settings) -> None:
+    store = Store(home.home)
+    drawn = random.Random(0)
+    for _ in range(40):
+        name = f"{drawn.randrange(6)}.md"
+        known = {info.name: info.id for info in store.documents()}
+        if name in known and drawn.random() < 0.4:
+            store.delete(known[name])
+        else:
+            put(
+                store,
+                name,
+                "\n\n".join(f"第 {drawn.randrange(99)} 段：{drawn.choice('苹果香蕉')}。" * 9 for _ in range(9)),
+            )
+        grown, whole = LexicalIndex.open(store, home), LexicalIndex.build(store.passages())
+        assert grown.search("苹果的第 7 段", 99) == whole.search("苹果的第 7 段", 99)
+        assert grown.rarity("苹果的第 7 段") == whole.rarity("苹果的第 7 段")
+    assert len(grown.vocabulary) <= 2 * len(whole.vocabulary)
+
+
+def test_a_passage_is_found_by_its_place_in_the_store(home: Settings) -> None:
+    store = Store(home.home)
+    put(store, "a.md", numbered("a", 1))
+    put(store, "b.md", numbered("b", 1))
+    passages = LexicalIndex.open(store, home).passages
+    for (generation, records), source in zip(store.records(()), ("a.md", "b.md"), strict=True):
+        assert records is not None
+        numbers = [passages.number_of((generation, number)) for number in range(len(records) + 1)]
+        assert numbers.pop() is None
+        assert {passages[number].source for number in numbers if number is not None} == {source}
+    assert passages.number_of(("none", 0)) is None
+
+
+@pytest.mark.parametrize("file", ["vocab.index.json", "generations.json", "passages.jsonl", "terms.npy"])
+def test_a_damaged_index_is_built_again(home: Settings, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
     store = Store(home.home)
     put(store, "a.md", "苹果")
     LexicalIndex.open(store, home)
-    (vocabulary,) = (home.home / "lexical").glob("*/vocab.index.json")
-    vocabulary.write_text("{")
+    (damaged,) = (home.home / "lexical").glob(f"*/{file}")
+    damaged.write_text("{")
     assert len(LexicalIndex.open(store, home).search("苹果", 3)) == 1
-    monkeypatch.setattr(LexicalIndex, "build", None)
+    monkeypatch.setattr(LexicalIndex, "_renewed", None)
     assert len(LexicalIndex.open(store, home).search("苹果", 3)) == 1
 
 
@@ -107,14 +161,3 @@ def test_an_index_that_cannot_be_kept_is_said_to_be_so(home: Settings) -> None:
     (home.home / "lexical").write_text("in the way")
     with pytest.raises(StoreError, match="lexical"):
         LexicalIndex.open(Store(home.home), home)
-
-
-def test_the_dictionary_leaves_nothing_outside_the_knowledge_base(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr("tempfile.tempdir", None)
-    lexical.terms.__globals__["_dictionary"].cache_clear()
-    assert terms("自然语言处理")
-    assert list(tmp_path.iterdir()) == []
-    assert capfd.readouterr() == ("", "")

@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,11 +16,12 @@ from safetensors.numpy import save_file
 
 from ingest.files import find_files, readable_name
 from ingest.pipeline import Ingested, Pipeline, document_id
-from kb.errors import ModelError
+from kb.errors import ModelError, UnreachableError
 from kb.settings import SOURCES, Settings
 from kb.store import Store
 from models.embed import Embedder, load_embedder
 from models.embedding_pieces import train_pieces
+from tests.chroma_server import free_port
 
 TEXT = "# 微调\n\nLoRA 只训练少量参数。\n"
 
@@ -64,9 +67,10 @@ def embedding(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def base(tmp_path: Path, embedding: Path) -> Setup:
-    settings = Settings(home=tmp_path / "home", embedding_model=str(embedding))
-    return Setup(settings, Store.open(settings))
+def base(tmp_path: Path, embedding: Path, chroma_url: str | None) -> Iterator[Setup]:
+    settings = Settings(home=tmp_path / "home", embedding_model=str(embedding), chroma_url=chroma_url)
+    with closing(Store.open(settings)) as store:
+        yield Setup(settings, store)
 
 
 @pytest.fixture
@@ -116,11 +120,17 @@ def test_an_unchanged_document_costs_no_heavy_import(base: Setup, folder: Path) 
     base.ingest(folder)
     code = f"""
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from kb.settings import Settings
 from kb.store import Store
 from ingest.pipeline import Pipeline
-settings = Settings(home=Path({str(base.settings.home)!r}), embedding_model={base.settings.embedding_model!r})
+settings = Settings(
+    home=Path({str(base.settings.home)!r}),
+    embedding_model={base.settings.embedding_model!r},
+    chroma_url={base.settings.chroma_url!r},
+)
 pipeline = Pipeline(Store.open(settings), None, settings)
 print([outcome.status for outcome in pipeline.ingest([Path({str(folder)!r})])])
 print({{"torch", "transformers", "sentence_transformers", "chromadb", "jieba", "bm25s"}} & set(sys.modules))
@@ -207,6 +217,15 @@ def test_a_missing_embedding_model_is_an_error_and_stores_nothing(base: Setup, f
     with pytest.raises(ModelError, match="GUIDE_EMBEDDING_MODEL"):
         Setup(settings, base.store).ingest(folder)
     assert base.names() == []
+
+
+def test_a_server_that_is_down_ends_it_all_at_once(base: Setup, folder: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    settings = base.settings.model_copy(update={"chroma_url": url})
+    with pytest.raises(UnreachableError, match=f"{url} .*GUIDE_CHROMA_URL"):
+        Setup(settings, Store.open(settings)).ingest(folder)
+    assert base.names() == []
+    assert set(statuses(base.ingest(folder)).values()) == {"added"}
 
 
 def test_a_document_that_is_sent(base: Setup) -> None:

@@ -125,7 +125,8 @@ def test_overlaps_are_left_out_and_neighbours_stay() -> None:
 
 def test_fused_hits_carry_both_scores() -> None:
     both, only_dense, only_lexical = passage("b", 0, 1), passage("d", 2, 3), passage("l", 4, 5)
-    hits = fuse([(both, 0.9), (only_dense, 0.5)], [(only_lexical, 6.0), (both, 4.0)], ideal=10.0)
+    passages = [both, only_dense, only_lexical]
+    hits = list(fuse([(0, 0.9), (1, 0.5)], [(2, 6.0), (0, 4.0)], 10.0, passages.__getitem__))
     assert {one.passage.id: (one.dense, one.lexical) for one in hits} == {
         "b": (0.9, 4.0),
         "d": (0.5, None),

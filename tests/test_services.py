@@ -44,8 +44,8 @@ def test_a_value_that_could_not_be_made_is_tried_again() -> None:
     assert once() == "made"
 
 
-def test_a_search_sees_what_another_process_has_ingested(tmp_path: Path) -> None:
-    settings = load_settings(home=tmp_path)
+def test_a_search_sees_what_another_process_has_ingested(tmp_path: Path, chroma_url: str | None) -> None:
+    settings = load_settings(home=tmp_path, chroma_url=chroma_url)
     with Services(settings) as reader, Services(settings) as writer:
         writer.pipeline.ingest_bytes("a.md", "# 甲\n\n苹果是红色的水果。\n".encode())
         assert [hit.passage.source for hit in reader.search("什么水果是红色的？").hits] == ["a.md"]

@@ -3,9 +3,9 @@
     python -m ingest.mojibake.tune_network --corpus CORPUS --reading READING --run RUN
 
 The n-grams know their own training text too well to be in doubt about it. So they are estimated anew on either half of
-the documents, and the other half is damaged and decoded with them. The places that stay in doubt, with the posteriors that
-the decoder gives, are what the network learns from: it is asked for what is missing there, not for what the n-grams
-know already. `RUN` is the folder of `ingest.mojibake.train_network`.
+the documents, and the other half is damaged and decoded with them. The places that stay in doubt, with the posteriors
+that the decoder gives, are what the network learns from: it is asked for what is missing there, not for what the
+n-grams know already. `RUN` is the folder of `ingest.mojibake.train_network`.
 """
 
 import argparse

@@ -85,9 +85,12 @@ def measure(store: Store, questions: Sequence[Question]) -> Iterator[tuple[float
     for question in questions:
         dense = store.nearest(embedder.embed_query(question.text), DEPTH)
         found, rarity = lexical.search(question.text, DEPTH), lexical.rarity(question.text)
-        named = cells.shares(question.text, rarity, [passage for passage, _ in (*found, *dense)])
+        passages = {passage for passage, _ in (*found, *dense)}
+        shares = cells.shares(question.text, rarity, list(passages))
+        named = {passage: shares[passage.id] for passage in passages if passage.id in shares}
+        ideal = sum(rare for _, rare in rarity)
         for weight in WEIGHTS:
-            fused = fuse(dense, found, sum(rare for _, rare in rarity), named, weight)
+            fused = fuse(dense, found, ideal, lambda passage: passage, named=named, cell_weight=weight)
             hits = without_overlaps(fused, 10)
             ranks[weight].append(next((n for n, hit in enumerate(hits, 1) if question.answered_by(hit)), 0))
     for weight, places in ranks.items():

@@ -10,6 +10,7 @@ import argparse
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,13 @@ from models.embed import Embedder, load_embedder
 from models.evaluate_embedding import Task, heading_task, reading_task, translation_task
 from rag.answerable import Background, coverage
 from rag.fusion import lexical_shares, reciprocal_rank_fusion, share_fusion, standouts
-from rag.retrieve import DEPTH, READ, Scored, fuse
+from rag.retrieve import DEPTH, READ, fuse
 
 PER_TASK = 600
 ANSWERABLE = 6.0  # how many questions have an answer for one that has none: a knowledge base is asked what it is for
 KINDS = ("answered", "near", "far")
 
+Scored = Sequence[tuple[Passage, float]]
 Fusion = Callable[[Scored, Scored, float], list[str]]
 
 
@@ -45,7 +47,7 @@ class Searched:
 
     def measures(self) -> tuple[float, float]:
         """Coverage and nearness, as the retriever takes them."""
-        best = fuse(self.dense, self.lexical, self.ideal)[:READ]
+        best = islice(fuse(self.dense, self.lexical, self.ideal, lambda passage: passage), READ)
         return coverage(self.rarity, [hit.passage.indexed for hit in best]), self.nearness
 
 

@@ -1,90 +1,27 @@
-"""The store: documents come and go whole, also among threads and processes, and after a crash."""
+"""The store: documents come and go whole, also among threads and processes."""
 
-import multiprocessing
-import os
-import pkgutil
-import shutil
-import signal
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Any
 
-import chromadb
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from ingest.tables import find_tables
-from kb import store_tables
 from kb.errors import BusyError, ModelError, NotFoundError, StoreError
 from kb.records import Repair
-from kb.settings import Settings
 from kb.store import Change, Store
-from kb.store_database import Database
 from kb.store_lock import only_writer
-from tests.knowledge import DIMENSION, EMBEDDING, document, numbered, put, vector, vectors
-
-# Other processes are forked from one that has only imported what they need.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["chromadb", "tests.knowledge"])
+from tests.knowledge import DIMENSION, EMBEDDING, OpenStore, document, editions, numbered, put, vector, vectors
+from tests.store_processes import PROCESSES, in_another_process, put_numbered, unswept
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path)
-
-
-def in_another_process(work: Callable[..., None], *arguments: object) -> int:
-    """The exit code of a process that did the work."""
-    process = PROCESSES.Process(target=work, args=arguments)
-    process.start()
-    process.join(60)
-    return int(process.exitcode if process.exitcode is not None else 1)
-
-
-def unswept(home: Path) -> bool:
-    """Whether the next writer finds something to sweep."""
-    with Database(home / "guide.sqlite3").reading() as rows:
-        return bool(store_tables.read_loose(rows))
-
-
-def put_numbered(home: Path, *editions: tuple[str, int]) -> None:
-    store = Store(home)
-    for name, edition in editions:
-        put(store, name, numbered(name, edition))
-
-
-def put_and_die(home: Path, owner: str, method: str) -> None:
-    """Stores a second edition of `a.md`, but dies when it is to call a method."""
-    store = Store(home)
-    setattr(pkgutil.resolve_name(owner), method, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
-    put(store, "a.md", numbered("a", 2))
-
-
-def put_for_ever(home: Path, stored: "Synchronized[int]") -> None:
-    store = Store(home)
-    while True:
-        put(store, "a.md", numbered("a", stored.value + 1))
-        stored.value += 1
-
-
-def editions(store: Store) -> dict[str, set[str]]:
-    """For each document the editions that its passages, its text and its nearest passages are of."""
-    found: dict[str, set[str]] = {}
-    for passage in store.passages():
-        found.setdefault(passage.source, set()).add(passage.text.split()[2])
-        nearest = store.nearest(vector(passage.text), 1)[0]
-        assert nearest[0] == passage
-        assert nearest[1] == pytest.approx(1, abs=1e-5)
-    for info in store.documents():
-        found.setdefault(info.name, set()).add(store.document(info.id).text.split()[2])
-        assert info.passages == sum(passage.source == info.name for passage in store.passages())
-    return found
+def store(tmp_path: Path, chroma_url: str | None, open_store: OpenStore) -> Store:
+    return open_store(tmp_path, chroma_url)
 
 
 def test_a_stored_document_comes_back_as_it_was(store: Store) -> None:
@@ -184,13 +121,15 @@ def test_vectors_that_do_not_fit_are_refused_and_change_nothing(store: Store) ->
     assert store.version() == version
 
 
-def test_a_change_that_fails_midway_changes_nothing(store: Store, tmp_path: Path) -> None:
+def test_a_change_that_fails_midway_changes_nothing(
+    store: Store, tmp_path: Path, chroma_url: str | None, open_store: OpenStore
+) -> None:
     put(store, "a.md", numbered("a", 1))
     passages = put(store, "b.md", numbered("b", 1))
     nameless = replace(document("a.md", "甲"), title=None)  # type: ignore[arg-type]
     with pytest.raises(StoreError, match=r"documents\.title"):
         store.replace(nameless, passages, vectors(passages), "1", EMBEDDING)
-    assert editions(store) == editions(Store(tmp_path)) == {"a.md": {"1"}, "b.md": {"1"}}
+    assert editions(store) == editions(open_store(tmp_path, chroma_url)) == {"a.md": {"1"}, "b.md": {"1"}}
     assert not unswept(tmp_path)
 
 
@@ -202,7 +141,9 @@ def test_vectors_of_another_length_are_refused(store: Store) -> None:
         store.nearest(np.ones(3, np.float32), 1)
 
 
-def test_another_embedding_model_is_refused_until_all_is_indexed_anew(store: Store, tmp_path: Path) -> None:
+def test_another_embedding_model_is_refused_until_all_is_indexed_anew(
+    store: Store, tmp_path: Path, chroma_url: str | None, open_store: OpenStore
+) -> None:
     put(store, "a.md", numbered("a", 1))
     with pytest.raises(StoreError, match="guide ingest"):
         store.require_embedding("other")
@@ -213,7 +154,7 @@ def test_another_embedding_model_is_refused_until_all_is_indexed_anew(store: Sto
     (passage, score) = store.nearest(vector(store.passages()[3].indexed)[:4], 1)[0]
     assert passage == store.passages()[3]
     assert score == pytest.approx(1, abs=1e-5)
-    assert Store(tmp_path).embedding == "other"
+    assert open_store(tmp_path, chroma_url).embedding == "other"
 
 
 def test_a_reindexing_that_fails_leaves_the_old_index(store: Store) -> None:
@@ -228,26 +169,30 @@ def test_a_reindexing_that_fails_leaves_the_old_index(store: Store) -> None:
     assert editions(store) == {"a.md": {"1"}}
 
 
-def test_what_another_process_writes_is_seen(store: Store, tmp_path: Path) -> None:
+def test_what_another_process_writes_is_seen(
+    store: Store, tmp_path: Path, chroma_url: str | None, open_store: OpenStore
+) -> None:
     put(store, "a.md", numbered("a", 1))
     assert editions(store) == {"a.md": {"1"}}
     version = store.version()
-    assert in_another_process(put_numbered, tmp_path, ("a.md", 2), ("b.md", 1)) == 0
+    assert in_another_process(put_numbered, tmp_path, chroma_url, ("a.md", 2), ("b.md", 1)) == 0
     assert store.version() != version
     assert editions(store) == {"a.md": {"2"}, "b.md": {"1"}}
     put(store, "c.md", numbered("c", 1))
-    assert editions(Store(tmp_path)) == {"a.md": {"2"}, "b.md": {"1"}, "c.md": {"1"}}
+    assert editions(open_store(tmp_path, chroma_url)) == {"a.md": {"2"}, "b.md": {"1"}, "c.md": {"1"}}
 
 
-def test_two_writing_processes_lose_nothing(tmp_path: Path) -> None:
+def test_two_writing_processes_lose_nothing(tmp_path: Path, chroma_url: str | None, open_store: OpenStore) -> None:
     changes = [[(f"{writer}{number % 3}.md", number // 3) for number in range(6)] for writer in "ab"]
-    writers = [PROCESSES.Process(target=put_numbered, args=(tmp_path, *some)) for some in changes]
+    writers = [PROCESSES.Process(target=put_numbered, args=(tmp_path, chroma_url, *some)) for some in changes]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join(100)
         assert writer.exitcode == 0
-    assert editions(Store(tmp_path)) == {f"{writer}{number}.md": {"1"} for writer in "ab" for number in range(3)}
+    assert editions(open_store(tmp_path, chroma_url)) == {
+        f"{writer}{number}.md": {"1"} for writer in "ab" for number in range(3)
+    }
 
 
 def test_threads_read_whole_versions_while_others_write(store: Store) -> None:
@@ -281,109 +226,15 @@ def test_a_writer_waits_for_another_and_then_says_who_keeps_it(tmp_path: Path) -
         pass
 
 
-@pytest.mark.parametrize(
-    ("owner", "method", "edition"),
-    [
-        ("kb.store_vectors:VectorIndex", "put", "1"),
-        ("kb.store_tables", "remove_documents", "1"),
-        ("kb.store_tables", "write_document", "1"),
-        ("kb.store_vectors:VectorIndex", "forget", "2"),
-        ("kb.store_tables", "clear_loose", "2"),
-    ],
-)
-def test_a_writer_killed_at_any_step_leaves_the_old_version_or_the_new_one(
-    store: Store, tmp_path: Path, owner: str, method: str, edition: str
-) -> None:
-    put(store, "a.md", numbered("a", 1))
-    put(store, "b.md", numbered("b", 1))
-    assert in_another_process(put_and_die, tmp_path, owner, method) == -signal.SIGKILL
-    assert unswept(tmp_path)
-    assert editions(store) == {"a.md": {edition}, "b.md": {"1"}}
-    after = Store(tmp_path)
-    assert not unswept(tmp_path)
-    assert editions(after) == {"a.md": {edition}, "b.md": {"1"}}
-    put(after, "a.md", numbered("a", 3))
-    assert editions(store) == editions(after) == {"a.md": {"3"}, "b.md": {"1"}}
-
-
-@pytest.mark.parametrize("delay", [0.0, 0.011, 0.029, 0.053])
-def test_a_writer_killed_at_any_moment_never_leaves_half_a_document(tmp_path: Path, delay: float) -> None:
-    stored = PROCESSES.Value("i", 0)
-    writer = PROCESSES.Process(target=put_for_ever, args=(tmp_path, stored))
-    writer.start()
-    while stored.value < 2:
-        time.sleep(0.001)
-    time.sleep(delay)
-    writer.kill()
-    writer.join()
-    (edition,) = editions(Store(tmp_path))["a.md"]
-    assert stored.value <= int(edition) <= stored.value + 1
-
-
-def test_a_folder_that_is_something_else_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(StoreError, match="GUIDE_HOME"):
-        Store.open(Settings(home=tmp_path / "file"))
-
-
-def test_a_damaged_database_is_said_to_be_so(tmp_path: Path) -> None:
-    (tmp_path / "guide.sqlite3").write_bytes(b"no database" * 100)
-    with pytest.raises(StoreError, match="move it away"):
-        Store(tmp_path)
-
-
-def test_a_database_of_another_format_is_refused(tmp_path: Path) -> None:
-    Store(tmp_path).close()
-    connection = sqlite3.connect(tmp_path / "guide.sqlite3")
-    connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    with pytest.raises(StoreError, match="format 99"):
-        Store(tmp_path)
-
-
-@pytest.mark.parametrize("harm", ["truncated", "foreign", "gone"])
-def test_a_damaged_vector_index_is_made_anew(store: Store, tmp_path: Path, harm: str) -> None:
-    put(store, "a.md", numbered("a", 1))
-    put(store, "b.md", numbered("b", 1))
-    store.close()
-    (folder,) = (tmp_path / "chroma").iterdir()
-    if harm == "truncated":
-        (folder / "chroma.sqlite3").write_bytes((folder / "chroma.sqlite3").read_bytes()[:5000])
-    else:
-        shutil.rmtree(folder)
-    if harm == "foreign":
-        client: Any = chromadb.PersistentClient(str(folder))
-        client.create_collection("passages", embedding_function=None, configuration={"hnsw": {"space": "l2"}})
-        client.close()
-    after = Store(tmp_path)
-    assert editions(after) == {"a.md": {"1"}, "b.md": {"1"}}
-    put(after, "b.md", numbered("b", 2))
-    assert editions(after) == editions(Store(tmp_path)) == {"a.md": {"1"}, "b.md": {"2"}}
-
-
-def test_an_index_worn_by_many_changes_is_made_anew(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("kb.store.SPARE", 10)
-    put(store, "a.md", numbered("a", 1))
-    (first,) = (tmp_path / "chroma").iterdir()
-    for edition in range(2, 5):
-        put(store, "a.md", numbered("a", edition))
-        assert editions(store) == {"a.md": {str(edition)}}
-    (last,) = (tmp_path / "chroma").iterdir()
-    assert last != first
-
-
-def test_vectors_lost_in_a_crash_are_made_anew(store: Store, tmp_path: Path) -> None:
-    put(store, "a.md", numbered("a", 1))
-    put(store, "b.md", numbered("b", 1))
-    assert in_another_process(put_and_die, tmp_path, "kb.store_tables", "write_document") == -signal.SIGKILL
-    store.close()
-    (folder,) = (tmp_path / "chroma").iterdir()
-    client: Any = chromadb.PersistentClient(str(folder))
-    client.get_collection("passages", embedding_function=None).delete(where={"source": "b.md"})
-    client.close()
-    assert editions(Store(tmp_path)) == {"a.md": {"1"}, "b.md": {"1"}}
+def test_content_that_another_writer_brought_meanwhile_is_not_stored_twice(store: Store) -> None:
+    put(store, "a.md", numbered("x", 1))
+    copy, new = document("copy.md", numbered("x", 1)), document("new.md", numbered("y", 1))
+    twins = store.replace_all([Change(each, [], vectors([]), "1") for each in (copy, new)], EMBEDDING)
+    assert twins == {copy.id: document("a.md", "").id}
+    assert [info.name for info in store.documents()] == ["a.md", "new.md"]
+    version = store.version()
+    assert store.replace_all([Change(copy, [], vectors([]), "1")], EMBEDDING) == twins
+    assert store.version() == version
 
 
 def test_tables_are_kept_with_their_document_and_go_with_it(store: Store) -> None:
@@ -398,7 +249,7 @@ def test_tables_are_kept_with_their_document_and_go_with_it(store: Store) -> Non
 
 
 def test_a_store_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:
-    put_numbered(tmp_path, ("a.md", 1))
+    put_numbered(tmp_path, None, ("a.md", 1))
     with sqlite3.connect(tmp_path / "guide.sqlite3") as connection:
         connection.execute("DROP TABLE tables")
         connection.execute("PRAGMA user_version = 1")

@@ -1,0 +1,158 @@
+"""The passages of one version of the store and the terms of each, in files that open without being read.
+
+A new version takes over what it shares with the one before: only the passages of new generations are analysed.
+"""
+
+import json
+import mmap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kb.records import Passage
+from kb.store_tables import passage_of
+from kb.terms import terms
+
+__all__ = ["Analysed", "Block"]
+
+LINES, LINE_SIZES, TERMS, TERM_COUNTS = "passages.jsonl", "passages.sizes.npy", "terms.npy", "terms.counts.npy"
+GENERATIONS = "generations.json"
+REMEMBERED = 4096  # parsed passages
+
+Numbers = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The passages of one generation of a document: their records as lines of JSON, and the numbers of their terms.
+
+    `sizes` [passages] has the lengths of the lines in bytes, `counts` [passages] how many of `terms` each has.
+    """
+
+    lines: bytes
+    sizes: Numbers
+    terms: Numbers
+    counts: Numbers
+
+    @classmethod
+    def of(cls, records: Sequence[str], vocabulary: dict[str, int]) -> Self:
+        """The block of these records; terms that `vocabulary` does not number yet get the next numbers there."""
+        lines = [record.encode() + b"\n" for record in records]
+        found = [terms(passage_of(record).indexed) for record in records]
+        numbers = [vocabulary.setdefault(term, len(vocabulary)) for some in found for term in some]
+        sizes, counts = (np.array(list(map(len, each)), np.int32) for each in (lines, found))
+        return cls(b"".join(lines), sizes, np.array(numbers, np.int32), counts)
+
+
+class Analysed(Sequence[Passage]):
+    """All passages, one generation after the other, of which only those asked for are parsed."""
+
+    def __init__(self, generations: Mapping[str, int], block: Block, lines: bytes | mmap.mmap | None = None) -> None:
+        """`generations` says how many passages of `block` each has; `lines` are its lines if it has none itself."""
+        self.block, self._lines = block, block.lines if lines is None else lines
+        self.generations = generations
+        self._first = dict(zip(generations, accumulate(generations.values(), initial=0), strict=False))
+        self._line_ends = np.cumsum(block.sizes, dtype=np.int64)
+        self._parsed = lru_cache(maxsize=REMEMBERED)(self._parse)
+
+    @classmethod
+    def join(cls, blocks: Mapping[str, Block]) -> Self:
+        """The blocks of all generations, in order, as one."""
+        joined = Block(
+            b"".join(block.lines for block in blocks.values()),
+            *(
+                np.concatenate([np.empty(0, np.int32), *(getattr(block, name) for block in blocks.values())])
+                for name in ("sizes", "terms", "counts")
+            ),
+        )
+        return cls({name: len(block.sizes) for name, block in blocks.items()}, joined)
+
+    def blocks(self) -> Iterator[tuple[str, Block]]:
+        """Each generation with its block."""
+        term_ends = [0, *np.cumsum(self.block.counts, dtype=np.int64)]
+        bounds = pairwise(accumulate(self.generations.values(), initial=0))
+        for name, (first, end) in zip(self.generations, bounds, strict=True):
+            yield (
+                name,
+                Block(
+                    self._lines[self._line_start(first) : self._line_start(end)],
+                    self.block.sizes[first:end],
+                    self.block.terms[term_ends[first] : term_ends[end]],
+                    self.block.counts[first:end],
+                ),
+            )
+
+    def with_terms_of(self, vocabulary: dict[str, int]) -> tuple[Self, dict[str, int]]:
+        """The same and its vocabulary; both without the terms that no passage has, if those are most of it."""
+        used = np.zeros(len(vocabulary), bool)
+        used[self.block.terms] = True
+        if 2 * used.sum() >= len(vocabulary):
+            return self, vocabulary
+        renumbered = (np.cumsum(used) - 1).astype(np.int32)
+        left = {term: int(renumbered[number]) for term, number in vocabulary.items() if used[number]}
+        return type(self)(self.generations, replace(self.block, terms=renumbered[self.block.terms])), left
+
+    def number_of(self, place: tuple[str, int]) -> int | None:
+        """Where the passage stands here that has this number in this generation; None if there is none."""
+        generation, number = place
+        first = self._first.get(generation)
+        return None if first is None or number >= self.generations[generation] else first + number
+
+    def save(self, folder: Path) -> None:
+        (folder / LINES).write_bytes(self._lines)
+        for name, numbers in self._files(self.block):
+            np.save(folder / name, numbers)
+        (folder / GENERATIONS).write_text(json.dumps(self.generations))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What was saved there.
+
+        Raises:
+            OSError, ValueError: there is nothing, or it is damaged.
+        """
+        generations = json.loads((folder / GENERATIONS).read_bytes())
+        sizes, counts = (np.load(folder / name) for name in (LINE_SIZES, TERM_COUNTS))
+        found = cls(
+            generations, Block(b"", sizes, np.load(folder / TERMS, mmap_mode="r"), counts), _mapped(folder / LINES)
+        )
+        if len(found) != len(counts) or found._line_start(len(found)) != len(found._lines):
+            raise ValueError(f"{folder}: the files don't fit each other")
+        return found
+
+    def __len__(self) -> int:
+        return len(self.block.sizes)
+
+    @overload
+    def __getitem__(self, number: int) -> Passage: ...
+    @overload
+    def __getitem__(self, number: slice) -> Sequence[Passage]: ...
+    def __getitem__(self, number: int | slice) -> Passage | Sequence[Passage]:
+        if isinstance(number, slice):
+            return [self._parsed(one) for one in range(*number.indices(len(self)))]
+        if not 0 <= number < len(self):
+            raise IndexError(number)
+        return self._parsed(number)
+
+    def _parse(self, number: int) -> Passage:
+        return passage_of(self._lines[self._line_start(number) : self._line_start(number + 1)])
+
+    def _line_start(self, number: int) -> int:
+        return int(self._line_ends[number - 1]) if number else 0
+
+    @staticmethod
+    def _files(block: Block) -> Iterable[tuple[str, Numbers]]:
+        return (LINE_SIZES, block.sizes), (TERMS, block.terms), (TERM_COUNTS, block.counts)
+
+
+def _mapped(file: Path) -> bytes | mmap.mmap:
+    if not file.stat().st_size:
+        return b""  # which can't be mapped
+    with file.open("rb") as opened:
+        return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
