@@ -1,8 +1,8 @@
-"""Marks that come in pairs: within a line, one that is opened is closed, and none is closed that was not opened."""
+"""Marks that come in pairs: within a line, what is opened is closed, and nothing is closed that was not opened."""
 
-__all__ = ["MARKS", "paired"]
+__all__ = ["MARKS", "PARTNERS", "paired"]
 
-UNPAIRED = 8.0  # nats that a mark without its partner costs
+PARTNER = 8.0  # nats that a closing mark gains by its partner and loses without one
 PARTNERS = dict(zip("）」』】》〉”〕〗", "（「『【《〈“〔〖", strict=True))
 OPENING = frozenset(PARTNERS.values())
 MARKS = OPENING.union(PARTNERS)
@@ -10,14 +10,13 @@ DEEPEST = 3
 
 
 def paired(waiting: str, symbol: str) -> tuple[float, str]:
-    """What a symbol gains in nats where `waiting` marks of the line wait for their partners, and which wait behind it.
+    """What a mark gains in nats where the `waiting` marks of the line wait for their partners, and which wait behind it.
 
-    A mark pays when it is opened and is paid back when it is closed, so that the decision falls where the partner
-    stands and not only at the end of the line.
+    An opening mark gains nothing yet: whether it stands rightly shows where its partner does.
     """
     if symbol in OPENING:
-        return -UNPAIRED, (waiting + symbol)[-DEEPEST:]
+        return 0.0, (waiting + symbol)[-DEEPEST:]
     opened = waiting.rfind(PARTNERS[symbol])
     if opened < 0:
-        return -UNPAIRED, waiting
-    return UNPAIRED, waiting[:opened]
+        return -PARTNER, waiting
+    return PARTNER, waiting[:opened]

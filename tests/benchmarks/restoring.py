@@ -38,7 +38,7 @@ def replaced(page: str, mark: str = "\ufffd") -> Callable[[str], str]:
     return lambda text: text.encode().decode(page, errors="replace").replace("\ufffd", mark)
 
 
-KINDS = {
+KINDS: dict[str, Callable[[str], str]] = {
     "cp1254_dropped": dropped("cp1254"),
     "cp1252_dropped": dropped("cp1252"),
     "cp1252_replaced": replaced("cp1252"),
