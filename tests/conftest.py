@@ -18,6 +18,9 @@ from hypothesis import settings
 from tests.chroma_server import running_chroma
 from tests.tiny import make_adapter, make_base
 
+# Tests in the background ignore it, and then so does what they run.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 settings.register_profile("ci", derandomize=True, deadline=None)  # the same cases every time, however slow
 if os.environ.get("CI"):
     settings.load_profile("ci")
