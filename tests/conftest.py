@@ -8,10 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-signal.signal(
-    signal.SIGINT, signal.default_int_handler
-)  # ignored by tests in the background, and then by what they run
-
 import pytest
 from hypothesis import settings
 

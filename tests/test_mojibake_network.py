@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ingest.mojibake import restore
 from ingest.mojibake.lattice import Certain, Choice
 from ingest.mojibake.network import DATA, FAR, HIDDEN, UNKNOWN, Network, default_network
-from ingest.mojibake.reconsider import reconsider, view
+from ingest.mojibake.reconsider import WEIGHT, reconsider, view
 from ingest.mojibake.train_network import Shape, TrainedNetwork, Trainer, lookalikes, train
 from ingest.mojibake.tune_network import NEVER, Doubts, Judge, tune
 
@@ -64,7 +64,7 @@ def test_only_doubtful_places_are_decided_again(network: Network) -> None:
     shares = dict(changed.ranked)
     before = dict(doubtful.ranked)
     ratio = math.log(shares["不"] / shares["中"]) - math.log(before["不"] / before["中"])
-    assert ratio == pytest.approx(0.1 * (scores[0] - scores[1]), abs=1e-5)
+    assert ratio == pytest.approx(WEIGHT * (scores[0] - scores[1]), abs=1e-5)
 
 
 def test_lookalikes_share_all_bytes_but_one() -> None:

@@ -10,7 +10,7 @@ DEEPEST = 3
 
 
 def paired(waiting: str, symbol: str) -> tuple[float, str]:
-    """What a mark gains in nats where the `waiting` marks of the line wait for their partners, and which wait behind it.
+    """What a mark gains in nats where `waiting` ones of the line wait for their partners, and which wait behind it.
 
     An opening mark gains nothing yet: whether it stands rightly shows where its partner does.
     """

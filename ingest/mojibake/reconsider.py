@@ -10,9 +10,9 @@ from ingest.mojibake.lattice import Certain, Choice, in_doubt
 from ingest.mojibake.network import HIDDEN, UNKNOWN, Floats, Network
 from ingest.mojibake.symbols import symbols
 
-__all__ = ["number", "reconsider", "view"]
+__all__ = ["WEIGHT", "number", "reconsider", "view"]
 
-WEIGHT = 0.1  # exponent of the network's scores
+WEIGHT = 0.08  # exponent of the network's scores
 AT_ONCE = 256  # places
 
 
