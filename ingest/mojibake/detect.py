@@ -24,9 +24,9 @@ from ingest.mojibake.kinds import (
     encoding,
     pattern,
 )
-from ingest.mojibake.lattice import COMPLETE, LENGTHS, SEQUENCE, Misreading
+from ingest.mojibake.lattice import COMPLETE, LENGTHS, SEQUENCE, Misreading, decoded
 
-__all__ = ["EAST_ASIAN", "GLIMPSE", "find_misreadings", "sample", "suspect_lines"]
+__all__ = ["EAST_ASIAN", "GLIMPSE", "Run", "find_misreadings", "sample", "suspect_lines"]
 
 CONTINUATIONS = range(0x80, 0xC0)
 
@@ -58,7 +58,7 @@ EAST_ASIAN = re.compile(
 CONTINUATION = re.compile("[\x80-\xbf]")
 HIGH = re.compile(f"[\x80-\xff{FOREIGN}]")
 PROMISING = 0.7  # of the most whole characters that any encoding gives
-GLIMPSE = 600  # characters that rule most encodings out, if so many whole ones are there
+GLIMPSE = 200  # characters that rule most encodings out, if so many whole ones are there
 SEEN_ENOUGH = 20
 PLACES = {name: place for place, name in enumerate((*SINGLE_BYTE, *DOUBLE_BYTE))}
 MOST_STRAYS = 0.1  # for each whole East Asian character
@@ -69,7 +69,7 @@ ENOUGH = 2  # whole East Asian characters that prove a document's damage
 UNDECIDED = 4.0  # nats
 RARER = 1.0  # nats, for each place further down the list of encodings
 FEW = 0.02  # of its expected share: a byte that comes through less often than this is dropped as a rule
-SAMPLE = 3_000  # characters
+SAMPLE = 1_000  # characters
 MOST_ENCODINGS = 4  # in one document
 
 
@@ -104,11 +104,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Run:
-    """`text[start:end]`, a stretch of one line that an encoding can have given, as bytes."""
+    """`text[start:end]`, a stretch of one line that an encoding can have given, as bytes and what they say if whole."""
 
     start: int
     end: int
     bytes: str
+    whole: str | None
     evidence: Evidence
 
 
@@ -138,9 +139,9 @@ def sample(text: str, enough: int = SAMPLE) -> str:
     return "\n".join(lines)
 
 
-def find_misreadings(text: str) -> list[tuple[int, int, Misreading]]:
-    """The stretches of `text` in order that are misread East Asian text, as start, end and what happened to them."""
-    found: list[tuple[int, int, Misreading]] = []
+def find_misreadings(text: str) -> list[tuple[Run, Misreading]]:
+    """The stretches of `text` in order that are misread East Asian text, and what happened to them."""
+    found: list[tuple[Run, Misreading]] = []
     for _ in range(MOST_ENCODINGS):
         best = _best_reading(text)
         if best is None:
@@ -152,9 +153,9 @@ def find_misreadings(text: str) -> list[tuple[int, int, Misreading]]:
         taken = [
             run for run in runs if run.evidence.convincing(best.encoding) or (everywhere and not run.evidence.strays)
         ]
-        found += [(run.start, run.end, misreading) for run in taken]
+        found += [(run, misreading) for run in taken]
         text = _without(text, taken)
-    return sorted(found, key=lambda stretch: stretch[0])
+    return sorted(found, key=lambda stretch: stretch[0].start)
 
 
 def _without(text: str, runs: Sequence[Run]) -> str:
@@ -179,7 +180,7 @@ def _best_reading(text: str) -> Reading | None:
     views = _promising_views(suspects)
     for name in views:
         for mark in (MARK, "?") if "?" in suspects else (MARK,):
-            read = [(run, _evidence(run, mark)) for run in RUN.findall(views[name])]
+            read = [(run, _evidence(run, mark, decoded(run))) for run in RUN.findall(views[name])]
             good = [(run, found) for run, found in read if found.convincing(encoding(name))]
             whole = sum(found.whole - found.strays for _, found in good)
             surprise = _surprise(encoding(name), "".join(run for run, _ in good)) + RARER * PLACES[name]
@@ -234,15 +235,20 @@ def _surprise(page: Encoding, view: str) -> float:
 def _runs(text: str, misread_in: Encoding, mark: str) -> list[Run]:
     """The runs of `text` with anything but ASCII in them, as the bytes that the encoding has for them."""
     view = misread_in.view(text)
-    return [
-        Run(view.edge(run.start()), view.edge(run.end()), run.group(), _evidence(run.group(), mark))
-        for run in RUN.finditer(view.bytes)
-        if HIGH.search(run.group())
-    ]
+    runs = []
+    for found in RUN.finditer(view.bytes):
+        bytes_ = found.group()
+        if HIGH.search(bytes_):
+            whole = decoded(bytes_)
+            evidence = _evidence(bytes_, mark, whole)
+            runs.append(Run(view.edge(found.start()), view.edge(found.end()), bytes_, whole, evidence))
+    return runs
 
 
-def _evidence(bytes_: str, mark: str) -> Evidence:
+def _evidence(bytes_: str, mark: str, decoded_: str | None) -> Evidence:
     whole = len(EAST_ASIAN.findall(bytes_))
+    if decoded_ is not None:
+        return Evidence(whole, 0, 0)
     rest = COMPLETE.sub(" ", bytes_.replace(mark, MARK))
     broken = SEQUENCE.findall(rest)
     held = "".join(broken)

@@ -71,7 +71,7 @@ class Weights:
 # the most part: the less a text is like it, the less they are to be believed.
 WEIGHTS = ((0.6, Weights(0.8, 0.6)), (0.4, Weights(0.55, 0.6)), (0.0, Weights(0.4, 0.65)))
 RUN = 3
-SAMPLE = 600  # runs
+SAMPLE = 300  # runs
 EXPECTED, DOUBT = 0.7, 40  # a text is thought to be like that until so many runs were seen
 
 

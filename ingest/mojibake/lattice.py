@@ -35,7 +35,7 @@ LENGTHS = {chr(lead): 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4 for lead in 
 IMPROBABLE = frozenset(("Cn", "Co", "Cc", "Cf", "Zs", "Zl", "Zp"))
 IDEOGRAPHIC_SPACE = "\u3000"
 MOST_CANDIDATES = 4096
-SURE = 0.995
+SURE = 0.95
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,6 @@ def lattice(text: str, start: int, end: int, misreading: Misreading) -> Iterator
     """
     damaged = text[start:end]
     view = misreading.encoding.view(damaged)
-    if (whole := decoded(view.bytes)) is not None:
-        yield Certain(start, end, whole)
-        return
     bytes_ = view.bytes.replace(misreading.mark, MARK) if misreading.mark else view.bytes
     begin = at = 0
     certain: list[str] = []

@@ -13,6 +13,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 __all__ = ["AROUND", "DATA", "FAR", "HIDDEN", "UNKNOWN", "Network", "default_network"]
 
@@ -49,6 +50,10 @@ class Network:
 
         Beyond both ends of `seen` the network sees `HIDDEN`.
         """
+        with _threads().limit(limits=1):  # the products are small, and must not depend on how many cores there are
+            return self._queries(seen, places)
+
+    def _queries(self, seen: NDArray[np.int64], places: Sequence[int]) -> Floats:
         weights = self.weights
         padded = np.pad(seen, FAR, constant_values=HIDDEN)
         at = np.asarray(places)[:, None] + FAR
@@ -83,6 +88,11 @@ class Network:
 
 def _relu(inputs: Floats) -> Floats:
     return np.maximum(inputs, 0, out=inputs)
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @cache

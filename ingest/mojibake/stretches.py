@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ingest.mojibake.detect import find_misreadings, suspect_lines
-from ingest.mojibake.lattice import Certain, Slot, lattice
+from ingest.mojibake.detect import Run, find_misreadings, suspect_lines
+from ingest.mojibake.lattice import Certain, Misreading, Slot, lattice
 from ingest.mojibake.swapped import SWAPPED, find_outer_layer, find_swapped
 
 __all__ = ["Stretch", "find_stretches", "suspicious"]
@@ -42,8 +42,13 @@ def _east_asian(text: str) -> list[Stretch]:
     """What is misread East Asian text, by the first of three explanations that finds any."""
     if read := find_swapped(text) or find_outer_layer(text):
         return [Stretch(r.start, r.end, r.kind, (Certain(r.start, r.end, r.after),)) for r in read]
-    found = find_misreadings(text)
-    return [Stretch(start, end, how.kind, tuple(lattice(text, start, end, how))) for start, end, how in found]
+    return [Stretch(run.start, run.end, how.kind, _pieces(text, run, how)) for run, how in find_misreadings(text)]
+
+
+def _pieces(text: str, run: Run, how: Misreading) -> tuple[Certain | Slot, ...]:
+    if run.whole is not None:
+        return (Certain(run.start, run.end, run.whole),)
+    return tuple(lattice(text, run.start, run.end, how))
 
 
 def _other_scripts(text: str, start: int, end: int) -> Iterator[Stretch]:
