@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.mojibake import replay, restore
+from ingest.mojibake import origin, replay, restore
 
 CLEAN = """# 使用 LoRA 微调后的模型
 
@@ -37,6 +37,27 @@ def test_dropped_bytes_come_back(page: str, line_end: str) -> None:
         assert dropped(repair.after, page) == repair.before
         assert 0 < repair.confidence <= 1
         assert repair.after not in repair.alternatives
+
+
+@pytest.mark.parametrize("page", ["cp1252", "cp1254"])
+def test_every_span_is_traced_back_to_what_it_was_made_of(page: str) -> None:
+    damaged = dropped(CLEAN, page)
+    restored = restore(damaged)
+    for repair in restored.repairs:
+        start, end = origin(restored.steps, repair.start, repair.end)
+        assert damaged[start:end] == repair.before
+    for at in range(len(CLEAN)):
+        start, end = origin(restored.steps, at, at + 1)
+        assert damaged[start:end] == dropped(CLEAN[at], page)
+    assert origin(restored.steps, 0, len(CLEAN)) == (0, len(damaged))
+
+
+def test_a_span_is_traced_through_two_layers() -> None:
+    damaged = CLEAN.encode().decode("cp437").encode().decode("latin-1")
+    restored = restore(damaged)
+    at = CLEAN.index("适配器")
+    start, end = origin(restored.steps, at, at + 3)
+    assert damaged[start:end] == "适配器".encode().decode("cp437").encode().decode("latin-1")
 
 
 def test_a_few_words_are_enough() -> None:
@@ -144,4 +165,5 @@ def test_clean_text_is_not_touched(text: str) -> None:
 def test_any_text_is_restored_by_its_steps_and_only_once(text: str) -> None:
     once = restore(text)
     assert replay(text, once.steps) == once.text
+    assert origin(once.steps, 0, len(once.text)) == (0, len(text))
     assert restore(once.text).text == once.text

@@ -2,30 +2,17 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import islice
 
 from ingest.mojibake.lattice import Certain, Choice, Slot, in_doubt
+from ingest.mojibake.steps import Step, replay
 from ingest.mojibake.stretches import Stretch, find_stretches, suspicious
 from kb.records import Repair
 
-__all__ = ["Restored", "Step", "replay", "restore"]
+__all__ = ["Restored", "restore"]
 
 ALTERNATIVES = 3
 MOST_LAYERS = 5
-
-
-@dataclass(frozen=True)
-class Step:
-    """`text[start:end]` becomes `after`, where `text` is what the layers taken off before have left.
-
-    `kind` is the damage that this undoes; the outermost layer is 0.
-    """
-
-    start: int
-    end: int
-    after: str
-    kind: str
-    layer: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,7 +20,8 @@ class Restored:
     """A restored text and how it came about.
 
     `damage` names the kinds found; `repairs` are the characters that had to be inferred, by their place in `text`;
-    `lost` counts characters that nothing can bring back; `replay(damaged, steps) == text`.
+    `lost` counts characters that nothing can bring back; `replay(damaged, steps) == text`, and
+    `origin(steps, start, end)` is the span of the damaged text that `text[start:end]` was made of.
     """
 
     text: str
@@ -41,17 +29,6 @@ class Restored:
     repairs: tuple[Repair, ...] = ()
     steps: tuple[Step, ...] = ()
     lost: int = 0
-
-
-def replay(damaged: str, steps: Iterable[Step]) -> str:
-    """The restored text again, from the damaged text and the steps in order."""
-    for _, layer in groupby(steps, key=lambda step: step.layer):
-        pieces, at = [], 0
-        for step in layer:
-            pieces += [damaged[at : step.start], step.after]
-            at = step.end
-        damaged = "".join([*pieces, damaged[at:]])
-    return damaged
 
 
 def restore(text: str) -> Restored:
@@ -129,8 +106,8 @@ def _steps(stretches: Iterable[Stretch], decided: Iterable[Certain | Choice]) ->
     for stretch in stretches:
         if at < stretch.start:
             next(rest)
-        after = "".join(piece.text for piece in islice(rest, len(stretch.pieces)))
-        yield Step(stretch.start, stretch.end, after, stretch.kind)
+        for piece in islice(rest, len(stretch.pieces)):
+            yield Step(piece.start, piece.end, piece.text, stretch.kind)
         at = stretch.end
 
 
