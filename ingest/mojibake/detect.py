@@ -69,7 +69,7 @@ ENOUGH = 2  # whole East Asian characters that prove a document's damage
 UNDECIDED = 4.0  # nats
 RARER = 1.0  # nats, for each place further down the list of encodings
 FEW = 0.02  # of its expected share: a byte that comes through less often than this is dropped as a rule
-SAMPLE = 1_000  # characters
+SAMPLE = 2_000  # characters
 MOST_ENCODINGS = 4  # in one document
 
 
