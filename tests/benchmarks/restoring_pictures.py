@@ -12,10 +12,10 @@ from pathlib import Path
 from ingest.mojibake.decode import decode
 from ingest.mojibake.kinds import SOFT_HYPHEN, encoding
 from ingest.mojibake.language import default_model
-from ingest.mojibake.lattice import Choice, Misreading, lattice
+from ingest.mojibake.lattice import Choice, Misreading, Slot, lattice
 from tests.benchmarks.restoring import dropped
 
-CLEAN = "把模型与适配器一同加载"
+CLEAN = "模型不变，训练适配器"
 COLUMN, ROW, MOST_READINGS = 74, 34, 5
 FONTS = "font-family='Noto Sans CJK SC, WenQuanYi Zen Hei, PingFang SC, Microsoft YaHei, sans-serif'"
 PLOT, MARGIN = 320, 60
@@ -25,10 +25,14 @@ def lattice_picture(clean: str = CLEAN, page: str = "cp1254") -> str:
     """Every character of a damaged text with its readings, the chosen ones framed, darker where they are likelier."""
     damaged = dropped(page)(clean)
     misreading = Misreading(encoding(page), encoding(page).holes | {SOFT_HYPHEN}, dropped=True)
+    model = default_model()
+    pieces = list(lattice(damaged, 0, len(damaged), misreading))
     columns: list[tuple[str, list[tuple[str, float]]]] = []
-    for piece in decode(lattice(damaged, 0, len(damaged), misreading), default_model()):
-        if isinstance(piece, Choice):
-            columns.append((damaged[piece.start : piece.end], list(piece.ranked[:MOST_READINGS])))
+    for slot, piece in zip(pieces, decode(pieces, model), strict=True):
+        if isinstance(piece, Choice) and isinstance(slot, Slot):
+            commonest = sorted(slot.candidates, key=lambda candidate: -model.prior(candidate))
+            others = [(candidate, 0.0) for candidate in commonest if candidate not in dict(piece.ranked)]
+            columns.append((damaged[piece.start : piece.end], [*piece.ranked, *others][:MOST_READINGS]))
         else:
             at = piece.start
             for character in piece.text:
