@@ -50,7 +50,13 @@ def test_a_place_does_not_see_itself(network: Network) -> None:
 def test_only_doubtful_places_are_decided_again(network: Network) -> None:
     sure = Choice(1, 2, "天", (("天", 0.999), ("大", 0.001)))
     doubtful = Choice(3, 4, "不", (("不", 0.5), ("中", 0.3), ("龘", 0.2)))
-    decided = [Certain(0, 1, "人"), sure, Certain(2, 3, "，小"), doubtful, Certain(4, 5, "大。")]
+    decided: list[Certain | Choice] = [
+        Certain(0, 1, "人"),
+        sure,
+        Certain(2, 3, "，小"),
+        doubtful,
+        Certain(4, 5, "大。"),
+    ]
     again = reconsider(decided, network)
     assert again[:3] + again[4:] == decided[:3] + decided[4:]
     changed = again[3]
