@@ -115,6 +115,12 @@ def test_whole_layers_come_off(damaged: str, clean: str | None, kinds: tuple[str
     assert restored.text == clean
 
 
+def test_a_line_that_happens_to_be_utf8_does_not_hide_what_the_text_is() -> None:
+    text = "## udev 系统\n\n从这个版本开始，内核的设备文件由它来管理，用户不用自己建立。\n"
+    assert "系统".encode("gb18030").decode() == "ϵͳ"
+    assert restore(text.encode("gb18030").decode("latin-1")).text == text
+
+
 def test_what_cannot_be_known_is_counted_and_left() -> None:
     text = "这是锟斤拷的文字，还有\ufffd一处。"
     restored = restore(text)

@@ -46,9 +46,10 @@ def find_swapped(text: str) -> list[Reread]:
 
 
 def _is_utf8(view: str) -> bool:
-    """Whether a line is UTF-8 from end to end, or most of the bytes are whole characters of it."""
+    """Whether most of the bytes above ASCII are in whole characters of East Asia or in lines that are whole."""
     whole = 3 * len(EAST_ASIAN.findall(view))
-    return 2 * whole > len(HIGH.findall(view)) or any(decoded(line) for line in view.split("\n") if HIGH.search(line))
+    readable = sum(len(HIGH.findall(line)) for line in view.split("\n") if decoded(line) is not None)
+    return 2 * max(whole, readable) > len(HIGH.findall(view))
 
 
 def _reading(text: str, page: str, name: str) -> tuple[int, list[Reread]]:
