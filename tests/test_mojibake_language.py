@@ -13,7 +13,7 @@ from ingest.mojibake.lattice import Certain, Choice, Slot
 from ingest.mojibake.lexicon import trie_levels
 from ingest.mojibake.symbols import symbols
 from ingest.mojibake.train import train
-from ingest.mojibake.trie import NONE, STEP, Level, Trie, pack
+from ingest.mojibake.trie import NONE, STEP, ZERO, Level, Trie, pack
 
 TEXT = "天地人天人地人人地天\n地天人天地地\n" * 20
 LISTS = {"jieba": {"天": 5.0, "地": 4.0, "人": 3.0, "天地": 6.0, "人人": 2.0, "地天人": 1.0}}
@@ -131,7 +131,8 @@ def test_levels_are_read_back_as_they_were_packed() -> None:
     trie = Trie(pack([level], "t"), "t")
     assert [trie.child(0, 0, symbol) for symbol in (1, 5, 3)] == [0, 1, -1]
     assert [trie.value(1, 0), trie.value(1, 1)] == [-10, NONE]
-    assert [trie.weight(1, 0), trie.has_children(1, 0)] == [0, False]
+    assert [ZERO - packed for packed in trie.levels[0].weights] == [0, 0]
+    assert [trie.child(1, node, 1) for node in (0, 1)] == [-1, -1]
 
 
 def test_a_text_of_nothing_but_slots_is_decided_to_its_end(model: LanguageModel) -> None:

@@ -46,8 +46,8 @@ class Packed(NamedTuple):
 class Trie:
     """Looks up children and numbers; the node of the empty sequence is 0 at depth 0.
 
-    `levels[depth]` leads from depth to depth + 1, so that a hot loop may look things up by itself; the last one leads
-    nowhere.
+    `levels[depth]` leads from depth to depth + 1, so that a hot loop may look things up by itself; a byte q of its values
+    and weights stands for ZERO - q steps. The last level leads nowhere.
     """
 
     def __init__(self, arrays: dict[str, NDArray[np.uint8] | NDArray[np.uint16]], name: str) -> None:
@@ -72,18 +72,10 @@ class Trie:
         at = bisect_left(symbols, symbol, first[node], end)
         return at if at < end and symbols[at] == symbol else -1
 
-    def has_children(self, depth: int, node: int) -> bool:
-        first = self.levels[depth].first
-        return first[node] < first[node + 1]
-
     def value(self, depth: int, node: int) -> int:
         """The number at a node in steps, or NONE."""
         packed = self.levels[depth - 1].values[node]
         return NONE if packed == NO_VALUE else ZERO - packed
-
-    def weight(self, depth: int, node: int) -> int:
-        """The second number at a node in steps."""
-        return ZERO - self.levels[depth - 1].weights[node]
 
 
 def pack(levels: Sequence[Level], name: str) -> dict[str, NDArray[np.uint8] | NDArray[np.uint16]]:
