@@ -46,8 +46,8 @@ class Packed(NamedTuple):
 class Trie:
     """Looks up children and numbers; the node of the empty sequence is 0 at depth 0.
 
-    `levels[depth]` leads from depth to depth + 1, so that a hot loop may look things up by itself; a byte q of its values
-    and weights stands for ZERO - q steps. The last level leads nowhere.
+    `levels[depth]` leads from depth to depth + 1, so that a hot loop may look things up by itself; a byte q of its
+    values and weights stands for ZERO - q steps. The last level leads nowhere.
     """
 
     def __init__(self, arrays: dict[str, NDArray[np.uint8] | NDArray[np.uint16]], name: str) -> None:
