@@ -155,24 +155,23 @@ class LanguageModel:
         """The longest n-gram that ends in the symbol, and the back-off weights of the longer contexts that lack it."""
         levels = self.ngrams.levels
         found: list[int] = []
-        depth, node = 0, 0
+        depth = 0
         for node in (0, *nodes):
-            first, symbols, _, _ = levels[depth]
+            first, children, _, _ = levels[depth]
             end = first[node + 1]
-            at = bisect_left(symbols, number, first[node], end)
-            if at == end or symbols[at] != number:
+            at = bisect_left(children, number, first[node], end)
+            if at == end or children[at] != number:
                 break
             found.append(at)
             depth += 1
         if not depth:
             return UNKNOWN, ()
-        score = ZERO - levels[depth - 1][2][found[-1]]
+        score = ZERO - levels[depth - 1].values[found[-1]]
         for longer in range(depth - 1, len(nodes)):
-            score += ZERO - levels[longer][3][nodes[longer]]
+            score += ZERO - levels[longer].weights[nodes[longer]]
         while depth:
-            first = levels[depth][0]
-            node = found[-1]
-            if first[node] < first[node + 1]:
+            first = levels[depth].first
+            if first[found[-1]] < first[found[-1] + 1]:
                 break
             found.pop()
             depth -= 1
@@ -184,15 +183,15 @@ class LanguageModel:
         best = UNKNOWN
         longer = []
         for depth, node, before in words:
-            first, symbols, values, _ = levels[depth]
+            first, children, values, _ = levels[depth]
             end = first[node + 1]
-            at = bisect_left(symbols, number, first[node], end)
-            if at == end or symbols[at] != number:
+            at = bisect_left(children, number, first[node], end)
+            if at == end or children[at] != number:
                 continue
             packed = values[at]
             if packed != NO_VALUE and before + ZERO - packed > best:
                 best = before + ZERO - packed
-            first = levels[depth + 1][0]
+            first = levels[depth + 1].first
             if first[at] < first[at + 1]:
                 longer.append((depth + 1, at, before))
         if not longer:
