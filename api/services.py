@@ -20,7 +20,7 @@ from rag.retrieve import Found, Retriever
 if TYPE_CHECKING:
     from ingest.pipeline import Pipeline
     from models.generate import ChatModel
-    from rag.answer import Answerer
+    from rag.answer import Answerer, AnswerStream
     from rag.compare import Comparison
 
 T = TypeVar("T")
@@ -115,7 +115,16 @@ class Services:
             NotFoundError: there is no such adapter.
         """
         question = self._askable(question, documents=mode != "plain")
-        return self.answerer.ask(question, mode=mode, adapter=adapter or "default", top_k=top_k)
+        return self.stream(question, mode=mode, adapter=adapter, top_k=top_k).answer
+
+    def stream(
+        self, question: str, *, mode: Mode = "rag", adapter: str | None = None, top_k: int | None = None
+    ) -> "AnswerStream":
+        """A question's answer as it is made; raises as `ask` does, what concerns the adapter with the first piece."""
+        from rag.answer import Asking
+
+        question = self._askable(question, documents=mode != "plain")
+        return self.answerer.stream(question, Asking(mode=mode, adapter=adapter or "default", top_k=top_k))
 
     def compare(self, question: str, seed: int = 0) -> "Comparison":
         """The same question plain and with retrieval, without and with the adapter; raises as `ask` does."""

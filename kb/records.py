@@ -7,6 +7,7 @@ PassageKind = Literal["prose", "table", "table_row", "list", "code"]
 TableKind = Literal["table", "list", "sections", "entries"]
 Mode = Literal["rag", "plain"]
 Style = Literal["quote", "prose"]
+Finish = Literal["stop", "length", "cancelled"]
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class Answer:
-    """A question's answer with all that it rests on; `[n]` in `text` refers to `citations`."""
+    """A question's answer with all that it rests on; `[n]` in `text` refers to `citations`.
+
+    `finish` says why the writing ended: the answer was whole, as long as was allowed, or no longer wanted.
+    """
 
     question: str
     text: str
@@ -189,3 +193,4 @@ class Answer:
     hits: tuple[Hit, ...]
     usage: Usage
     timings_ms: dict[str, float] = field(default_factory=dict)
+    finish: Finish = "stop"

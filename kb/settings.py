@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         default=str(WEIGHTS / "guide-lora"),
         description="a peft adapter's folder or hub id, or 'none'",
     )
+    style: Literal["auto", "quote", "prose"] = Field(
+        default="auto",
+        description="how answers are made from passages: verbatim quotes, or the model's prose with checked citations; "
+        "auto: prose from models of half a billion parameters or more",
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where models run")
     top_k: int = Field(default=8, ge=1, le=100, description="how many passages a search returns")
     repair_threshold: float = Field(

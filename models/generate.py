@@ -30,6 +30,7 @@ MOST_WAITING = 128
 MOST_ROWS = 32
 GATHER_SECONDS = 0.003
 SMALL_PARAMETERS = 50_000_000
+WRITES_WELL = 400_000_000  # the smallest instruction-tuned models that follow one, such as Qwen2.5-0.5B
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,15 @@ class ChatModel:
     def window(self) -> int:
         """The longest sequence in tokens that the model was made for."""
         return int(self.model.config.max_position_embeddings)
+
+    @property
+    def writes_well(self) -> bool:
+        """Whether the model is large enough to be let write freely from passages."""
+        return int(self.model.num_parameters()) >= WRITES_WELL
+
+    def room(self, conversation: Conversation) -> int:
+        """How many tokens the window has left for an answer to a conversation; below 1: it is too long."""
+        return self.window - len(render(self.tokenizer, conversation))
 
     def adapter_name(self, wanted: str | None) -> str | None:
         """The adapter to use: "default" is the first one, "none" or None the bare base.

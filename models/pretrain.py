@@ -2,6 +2,7 @@
 
     python -m models.pretrain --corpus CORPUS --reading READING --run RUN --config models/configs/cpu.toml --minutes 60
     python -m models.pretrain ... --decay 1500 --out models/weights/chat
+    python -m models.pretrain ... --start models/weights/chat      # a new run that goes on from these weights
 
 The learning rate is held level (warm-up, stable, decay: Hu et al. 2024, arXiv:2404.06395), so a run can be stopped,
 resumed and prolonged at will; `--decay` anneals a copy of the newest checkpoint and writes it as a Hugging Face folder.
@@ -211,6 +212,17 @@ class Trainer:
             for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(saved)
 
+    def start_from(self, folder: Path) -> None:
+        """Takes the weights of a model of the same shape and tokenizer; the schedule begins anew.
+
+        Raises:
+            InputError: the folder's tokenizer is not the run's, so its weights would mean something else.
+        """
+        theirs, ours = (json.loads((at / "tokenizer.json").read_bytes()) for at in (folder, self.run / "tokenizer"))
+        if theirs["model"] != ours["model"]:
+            raise InputError(f"{folder}: another tokenizer than the run's. Copy it to {self.run / 'tokenizer'} first.")
+        self.model.load_state_dict(LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).state_dict())
+
     def log(self, **row: float) -> None:
         tokens = self.step * self.config.batch * self.config.sequence
         with (self.run / "log.jsonl").open("a") as log:
@@ -257,6 +269,7 @@ def main() -> None:
     parser.add_argument("--reading", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True, help="checkpoints, tokens and log; found again to resume")
     parser.add_argument("--config", type=Path, default=Path(__file__).parent / "configs" / "cpu.toml")
+    parser.add_argument("--start", type=Path, help="begin a new run from the weights in this folder")
     parser.add_argument("--minutes", type=float, default=0)
     parser.add_argument("--decay", type=int, default=0, help="anneal for this many steps")
     parser.add_argument("--out", type=Path, help="write the model here")
@@ -266,6 +279,8 @@ def main() -> None:
     given.run.mkdir(parents=True, exist_ok=True)
     tokenizer = prepare(given.corpus, given.reading, given.run, config)
     trainer = Trainer(config, given.run, tokenizer, given.device)
+    if given.start and not (given.run / "checkpoint.pt").exists():
+        trainer.start_from(given.start)
     trainer.resume()
     if given.minutes:
         train(trainer, given.minutes)

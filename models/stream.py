@@ -4,14 +4,13 @@ import queue
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from transformers import PreTrainedTokenizerBase, StoppingCriteria
 
+from kb.records import Finish
 from models.sampling import Sampling
-
-Finish = Literal["stop", "length", "cancelled"]
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,43 @@
-"""Answers a question: from retrieved passages in verbatim quotes with citations, or plainly from the model alone."""
+"""Answers a question: from retrieved passages, in quotes or in checked prose, or plainly from the model alone."""
 
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.records import Answer, Document, Hit, Mode, Usage
+from kb.records import Answer, Document, Hit, Mode, Style, Usage
 from kb.settings import Settings
 from models.generate import ChatModel
 from models.sampling import Sampling
+from models.stream import Stream
+from models.template import Conversation
 from rag.cite import cite
+from rag.claims import CheckedWriting
 from rag.pieces import Piece, pieces
-from rag.prompt import ask_back, plain
+from rag.prompt import NOT_SAID, ask_back, fitting, language_of, plain
 from rag.quote import Weights, answering, choose, rank, shortlist, shown
 from rag.retrieve import Found, Retriever
 
-PLAIN_TOKENS = 128
+MOST_TOKENS: dict[Mode, int] = {"plain": 128, "rag": 512}
 PLAIN_REPETITION = 1.2
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How a question is to be answered; `history` are the turns before it, without retrieved passages.
+
+    `adapter` is a loaded adapter's name, "default" or "none". What is None is the answerer's to choose.
+    """
+
+    mode: Mode = "rag"
+    adapter: str | None = "default"
+    top_k: int | None = None
+    history: Conversation = ()
+    max_new_tokens: int | None = None
+    sampling: Sampling | None = None
+    stop: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,31 @@ class Evidence:
     @property
     def answerable(self) -> bool:
         return self.found.answerable >= 0.5 and bool(self.pieces)
+
+
+class AnswerStream:
+    """An answer being made: iterate for its text, piece by piece; `answer` waits for the whole.
+
+    Closing it, or leaving its iteration, stops the model within a step.
+    """
+
+    def __init__(self, writing: Generator[str, None, Answer]) -> None:
+        self._writing = writing
+        self._answer: Answer | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        self._answer = yield from self._writing
+
+    def close(self) -> None:
+        self._writing.close()
+
+    @property
+    def answer(self) -> Answer:
+        if self._answer is None:
+            for _ in self:
+                pass
+        assert self._answer is not None
+        return self._answer
 
 
 class Answerer:
@@ -48,23 +91,40 @@ class Answerer:
         self.retriever, self.document, self.chat, self.settings = retriever, document, chat, settings
         self.weights = weights or Weights()
 
-    def ask(
-        self, question: str, *, mode: Mode = "rag", adapter: str | None = "default", top_k: int | None = None
-    ) -> Answer:
-        """Answers one question; `adapter` is a loaded adapter's name, "default" or "none".
+    @property
+    def style(self) -> Style:
+        """The style set, or else the one that suits the model: a small one is not let write freely."""
+        if self.settings.style != "auto":
+            return self.settings.style
+        return "prose" if self.chat().writes_well else "quote"
+
+    def ask(self, question: str, asking: Asking | None = None) -> Answer:
+        """Answers one question.
 
         Raises:
             NotFoundError: no such adapter.
         """
+        return self.stream(question, asking).answer
+
+    def stream(self, question: str, asking: Asking | None = None) -> AnswerStream:
+        """Begins to answer a question; what `ask` raises comes with the first piece."""
+        return AnswerStream(self._write(question, asking or Asking()))
+
+    def _write(self, question: str, asking: Asking) -> Generator[str, None, Answer]:
         began = time.perf_counter()
         chat = self.chat()
-        name = chat.adapter_name(adapter)
+        name = chat.adapter_name(asking.adapter)
         loaded = time.perf_counter()
-        if mode == "plain":
-            answer = self.plain(question, [name])[0]
+        if asking.mode == "plain":
+            answer = yield from self._as_written(question, name, self._submit_plain(question, name, asking))
         else:
-            evidence = self.evidence(question, top_k)
-            answer = self.quote(question, evidence, [name])[0]
+            evidence = self.evidence(question, asking.top_k)
+            if self.style == "prose" and evidence.answerable:
+                written = self._submit(question, evidence, name, asking)
+                answer = yield from self._checked(question, evidence, name, written)
+            else:
+                answer = self.quote(question, evidence, [name])[0]
+                yield answer.text
         timings = {"load": loaded - began, "total": time.perf_counter() - began}
         return _timed(answer, {stage: 1000 * seconds for stage, seconds in timings.items()})
 
@@ -72,33 +132,102 @@ class Answerer:
         found = self.retriever.search(question, top_k or self.settings.top_k)
         return Evidence(found, tuple(shortlist(question, pieces(found.hits), self.weights)))
 
+    def retrieved(
+        self, question: str, evidence: Evidence, adapters: Sequence[str | None], seed: int = 0
+    ) -> list[Answer]:
+        """One answer from the evidence for each adapter, in the answerer's style, written or scored in one batch."""
+        if self.style == "quote" or not evidence.answerable:
+            return self.quote(question, evidence, adapters)
+        asking = Asking(sampling=Sampling(seed=seed))
+        begun = [self._submit(question, evidence, name, asking) for name in adapters]
+        streams = [
+            AnswerStream(self._checked(question, evidence, name, stream))
+            for name, stream in zip(adapters, begun, strict=True)
+        ]
+        return [stream.answer for stream in streams]
+
     def plain(self, question: str, adapters: Sequence[str | None], seed: int = 0) -> list[Answer]:
         """One answer for each adapter, without retrieval, from one batch."""
-        chat = self.chat()
-        began = time.perf_counter()
-        written = chat.generate(
-            [plain(question)] * len(adapters),
-            adapters,
-            max_new_tokens=PLAIN_TOKENS,
-            sampling=Sampling(repetition_penalty=PLAIN_REPETITION, seed=seed),
-        )
-        spent = {"generate": 1000 * (time.perf_counter() - began)}
-        return [
-            Answer(
-                question=question,
-                text=text.text.strip(),
-                abstained=False,
-                mode="plain",
-                style="prose",
-                model=chat.name,
-                adapter=adapter,
-                citations=(),
-                hits=(),
-                usage=Usage(text.prompt_tokens, text.completion_tokens),
-                timings_ms=spent,
-            )
-            for text, adapter in zip(written, adapters, strict=True)
+        asking = Asking(mode="plain", sampling=Sampling(repetition_penalty=PLAIN_REPETITION, seed=seed))
+        begun = [self._submit_plain(question, name, asking) for name in adapters]
+        streams = [
+            AnswerStream(self._as_written(question, name, stream)) for name, stream in zip(adapters, begun, strict=True)
         ]
+        return [stream.answer for stream in streams]
+
+    def _submit_plain(self, question: str, adapter: str | None, asking: Asking) -> Stream:
+        return self.chat().submit(
+            plain(question, asking.history),
+            adapter,
+            max_new_tokens=asking.max_new_tokens or MOST_TOKENS["plain"],
+            sampling=asking.sampling or Sampling(repetition_penalty=PLAIN_REPETITION),
+            stop=asking.stop,
+        )
+
+    def _as_written(self, question: str, adapter: str | None, written: Stream) -> Generator[str, None, Answer]:
+        """What the model writes, as it is."""
+        began = time.perf_counter()
+        try:
+            yield from written
+        finally:
+            written.cancel()
+        done = written.result()
+        return Answer(
+            question=question,
+            text=done.text.strip(),
+            abstained=False,
+            mode="plain",
+            style="prose",
+            model=self.chat().name,
+            adapter=adapter,
+            citations=(),
+            hits=(),
+            usage=Usage(done.prompt_tokens, done.completion_tokens),
+            timings_ms={"generate": 1000 * (time.perf_counter() - began)},
+            finish=done.finish,
+        )
+
+    def _submit(self, question: str, evidence: Evidence, adapter: str | None, asking: Asking) -> Stream:
+        """Has an answer written from the passages, of which there are as many as the model's window has room for."""
+        chat = self.chat()
+        most = asking.max_new_tokens or min(MOST_TOKENS["rag"], chat.window // 4)
+        return chat.submit(
+            fitting(question, evidence.found.hits, asking.history, lambda asked: chat.room(asked) >= most),
+            adapter,
+            max_new_tokens=most,
+            sampling=asking.sampling or Sampling(),
+            stop=asking.stop,
+        )
+
+    def _checked(
+        self, question: str, evidence: Evidence, adapter: str | None, written: Stream
+    ) -> Generator[str, None, Answer]:
+        """What the model writes, a sentence at a time, with the citations that bear it out."""
+        began = time.perf_counter()
+        checked = CheckedWriting(evidence.found.hits, self.document)
+        try:
+            for piece in written:
+                if whole := checked.feed(piece):
+                    yield whole
+        finally:
+            written.cancel()
+        if rest := checked.finish():
+            yield rest
+        done, text = written.result(), checked.text.strip()
+        return Answer(
+            question=question,
+            text=text,
+            abstained=text == NOT_SAID[language_of(question)],
+            mode="rag",
+            style="prose",
+            model=self.chat().name,
+            adapter=adapter,
+            citations=tuple(checked.citations),
+            hits=evidence.found.hits,
+            usage=Usage(done.prompt_tokens, done.completion_tokens),
+            timings_ms=evidence.found.timings_ms | {"generate": 1000 * (time.perf_counter() - began)},
+            finish=done.finish,
+        )
 
     def quote(self, question: str, evidence: Evidence, adapters: Sequence[str | None]) -> list[Answer]:
         """One answer in quotes for each adapter, all pieces scored in one go."""
@@ -137,7 +266,7 @@ class Answerer:
         )
         return Answer(
             question=question,
-            text=joined(chosen, question) if chosen else not_said(question),
+            text=joined(chosen, question) if chosen else NOT_SAID[language_of(question)],
             abstained=not chosen,
             mode="rag",
             style="quote",
@@ -152,15 +281,7 @@ class Answerer:
 
 def joined(chosen: Sequence[Piece], question: str) -> str:
     """The pieces as one answer, each with its citation's mark."""
-    marked = [_marked(answering(piece, question), n) for n, piece in enumerate(chosen, 1)]
-    return "\n".join(marked)
-
-
-def not_said(question: str) -> str:
-    """That the knowledge base has no answer, in the question's language."""
-    if re.search(r"[\u3400-\u9fff]", question):
-        return "知识库里没有这个问题的答案。"
-    return "The knowledge base does not answer this."
+    return "\n".join(_marked(answering(piece, question), n) for n, piece in enumerate(chosen, 1))
 
 
 def hits_text(hits: Sequence[Hit]) -> str:

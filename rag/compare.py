@@ -34,12 +34,12 @@ class Comparison:
 
 
 def compare(question: str, answerer: Answerer, seed: int = 0) -> Comparison:
-    """Answers in two batches: both plain answers are written in one, both retrieved ones are scored in the other."""
+    """Answers in two batches: both plain answers are written in one, both retrieved ones are made in the other."""
     chat = answerer.chat()
     adapters = [None, chat.adapters[0]] if chat.adapters else [None]
     began = time.perf_counter()
     evidence = answerer.evidence(question)
-    quoted = answerer.quote(question, evidence, adapters)
+    retrieved = answerer.retrieved(question, evidence, adapters, seed)
     scored = time.perf_counter()
     written = answerer.plain(question, adapters, seed=seed)
     done = time.perf_counter()
@@ -52,7 +52,7 @@ def compare(question: str, answerer: Answerer, seed: int = 0) -> Comparison:
             seconds=round(seconds, 3),
             tokens=answer.usage.prompt_tokens + answer.usage.completion_tokens,
         )
-        for answers, seconds in ((written, done - scored), (quoted, scored - began))
+        for answers, seconds in ((written, done - scored), (retrieved, scored - began))
         for answer in answers
     ]
     return Comparison(question, seed, tuple(variants))

@@ -8,6 +8,7 @@ from kb.records import Answer
 
 if TYPE_CHECKING:
     from api.services import Services
+    from kb.settings import Settings
 
 QUESTIONS = [
     "Mixtral 是什么类型的模型？",
@@ -90,3 +91,31 @@ def test_comparison_has_four_variants_that_are_what_each_is_alone(services: "Ser
     plain, adapted, *_ = comparison.variants
     assert plain.answer.text != adapted.answer.text
     assert comparison.variants[2].grounded > 0.8
+
+
+def test_pieces_of_a_stream_joined_are_the_answer(services: "Services") -> None:
+    for mode in ("rag", "plain"):
+        stream = services.stream("Mixtral 是什么类型的模型？", mode=mode)
+        pieces = list(stream)
+        assert "".join(pieces).strip() == stream.answer.text != ""
+
+
+def test_prose_cites_only_what_stands_in_the_documents(guide_settings: "Settings") -> None:
+    from api.services import Services
+
+    with Services(guide_settings.model_copy(update={"style": "prose"})) as services:
+        answer = services.ask("Mixtral 是什么类型的模型？")
+        assert (answer.style, answer.mode, answer.abstained) == ("prose", "rag", False)
+        assert answer.usage.completion_tokens > 0
+        for citation in answer.citations:
+            text = services.store.document(citation.source).text
+            assert text[citation.start : citation.end] == citation.quote != ""
+        assert services.ask("明天上海会下雨吗？").abstained
+
+
+def test_leaving_a_stream_frees_the_model(services: "Services") -> None:
+    stream = services.stream("LoRA 是什么？", mode="plain")
+    assert next(iter(stream))
+    stream.close()
+    again = services.stream("LoRA 是什么？", mode="plain")
+    assert again.answer.finish in ("stop", "length")
