@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from kb.records import Answer, Hit, Mode, Style
+from kb.records import Answer, Filter, Hit, Mode, PassageKind, Style
 
 if TYPE_CHECKING:
     from rag.compare import Comparison
@@ -34,7 +34,29 @@ class Asked(Wire):
     model_config = ConfigDict(strict=True)
 
 
-class SearchRequest(Asked):
+class ContextFilter(Asked):
+    """Which documents are looked at, in the form of private-gpt."""
+
+    docs_ids: list[str] | None = Field(default=None, description="ids or names; an empty list finds nothing")
+
+
+class Filtered(Asked):
+    """What a passage must be to be found."""
+
+    context_filter: ContextFilter | None = Field(default=None, description="only passages of these documents")
+    document: str | None = Field(default=None, min_length=1, description="only this document's: its name or id")
+    section: str | None = Field(default=None, min_length=1, description="only below a heading that has this in it")
+    kind: PassageKind | None = Field(default=None, description="only passages of this kind")
+
+    def within(self) -> Filter:
+        """The filter as the retriever takes it."""
+        documents = self.context_filter.docs_ids if self.context_filter else None
+        if self.document is not None:
+            documents = [self.document] if documents is None or self.document in documents else []
+        return Filter(documents, self.section, None if self.kind is None else (self.kind,))
+
+
+class SearchRequest(Filtered):
     """A question to find passages for."""
 
     question: QuestionText = Field(examples=["LLaMA 3 是哪一年发布的？"])

@@ -11,7 +11,7 @@ from api.messages import language_of, say
 from api.questions import checked
 from kb.errors import GuideError, StoreError
 from kb.lexical import LexicalIndex
-from kb.records import Answer, Mode, Table
+from kb.records import Answer, Filter, Mode, Table
 from kb.settings import Settings
 from kb.store import Store
 from models.embed import Embedder, load_embedder
@@ -96,35 +96,50 @@ class Services:
 
         return Answerer(self.retriever, self.store.document, self._chat, self.settings)
 
-    def search(self, question: str, top_k: int | None = None) -> Found:
-        """The passages that are nearest to a question.
+    def search(self, question: str, top_k: int | None = None, within: Filter | None = None) -> Found:
+        """The passages that are nearest to a question, of those that `within` allows.
 
         Raises:
             InputError: the question can't be asked.
             StoreError: nothing was ingested yet.
+            NotFoundError: there is no such document as `within` names.
         """
-        question = self._askable(question)
-        return self.retriever.search(question, top_k or self.settings.top_k)
+        question = self._askable(question, within=within)
+        return self.retriever.search(question, top_k or self.settings.top_k, within)
 
-    def ask(self, question: str, *, mode: Mode = "rag", adapter: str | None = None, top_k: int | None = None) -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        mode: Mode = "rag",
+        adapter: str | None = None,
+        top_k: int | None = None,
+        within: Filter | None = None,
+    ) -> Answer:
         """A question's answer; `adapter` is a name, "none" for the base, or None for the configured one.
 
         Raises:
             InputError: the question can't be asked.
             StoreError: nothing was ingested yet, and the mode is not plain.
-            NotFoundError: there is no such adapter.
+            NotFoundError: there is no such adapter, or no such document as `within` names.
         """
-        question = self._askable(question, documents=mode != "plain")
-        return self.stream(question, mode=mode, adapter=adapter, top_k=top_k).answer
+        return self.stream(question, mode=mode, adapter=adapter, top_k=top_k, within=within).answer
 
     def stream(
-        self, question: str, *, mode: Mode = "rag", adapter: str | None = None, top_k: int | None = None
+        self,
+        question: str,
+        *,
+        mode: Mode = "rag",
+        adapter: str | None = None,
+        top_k: int | None = None,
+        within: Filter | None = None,
     ) -> "AnswerStream":
         """A question's answer as it is made; raises as `ask` does, what concerns the adapter with the first piece."""
         from rag.answer import Asking
 
-        question = self._askable(question, documents=mode != "plain")
-        return self.answerer.stream(question, Asking(mode=mode, adapter=adapter or "default", top_k=top_k))
+        question = self._askable(question, documents=mode != "plain", within=within)
+        asking = Asking(mode=mode, adapter=adapter or "default", top_k=top_k, within=within)
+        return self.answerer.stream(question, asking)
 
     def compare(self, question: str, seed: int = 0) -> "Comparison":
         """The same question plain and with retrieval, without and with the adapter; raises as `ask` does."""
@@ -169,10 +184,11 @@ class Services:
         if self._store.made:
             self.store.close()
 
-    def _askable(self, question: str, *, documents: bool = True) -> str:
+    def _askable(self, question: str, *, documents: bool = True, within: Filter | None = None) -> str:
         question = checked(question, self.settings.max_question_chars)
         if documents:
             self._check_documents(question)
+            self.store.require_documents(within.documents if within and within.documents else ())
         return question
 
     def _check_documents(self, question: str = "") -> None:

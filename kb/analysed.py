@@ -5,9 +5,10 @@ A new version takes over what it shares with the one before: only the passages o
 
 import json
 import mmap
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Self, overload
@@ -58,6 +59,7 @@ class Analysed(Sequence[Passage]):
         self.block, self._lines = block, block.lines if lines is None else lines
         self.generations = generations
         self._first = dict(zip(generations, accumulate(generations.values(), initial=0), strict=False))
+        self._names, self._starts = list(self._first), list(self._first.values())
         self._line_ends = np.cumsum(block.sizes, dtype=np.int64)
         self._parsed = lru_cache(maxsize=REMEMBERED)(self._parse)
 
@@ -97,6 +99,17 @@ class Analysed(Sequence[Passage]):
         renumbered = (np.cumsum(used) - 1).astype(np.int32)
         left = {term: int(renumbered[number]) for term, number in vocabulary.items() if used[number]}
         return type(self)(self.generations, replace(self.block, terms=renumbered[self.block.terms])), left
+
+    @cached_property
+    def documents(self) -> dict[str, range]:
+        """The numbers of each document's passages, by its id."""
+        numbers = {name: range(first, first + self.generations[name]) for name, first in self._first.items()}
+        return {self[some.start].document_id: some for some in numbers.values() if some}
+
+    def place_of(self, number: int) -> tuple[str, int]:
+        """The passage's generation, and its number there."""
+        name = self._names[bisect_right(self._starts, number) - 1]
+        return name, number - self._first[name]
 
     def number_of(self, place: tuple[str, int]) -> int | None:
         """Where the passage stands here that has this number in this generation; None if there is none."""

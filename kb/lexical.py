@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
@@ -59,7 +60,9 @@ class LexicalIndex:
     def build(cls, passages: Sequence[Passage]) -> Self:
         """The index of these passages, in memory."""
         vocabulary: dict[str, int] = {}
-        return cls._of({"": Block.of(list(map(record_of, passages)), vocabulary)}, vocabulary)
+        documents = groupby(passages, lambda passage: passage.document_id)
+        blocks = {name: Block.of(list(map(record_of, some)), vocabulary) for name, some in documents}
+        return cls._of(blocks, vocabulary)
 
     @classmethod
     def _of(cls, blocks: Mapping[str, Block], vocabulary: dict[str, int]) -> Self:
@@ -89,12 +92,14 @@ class LexicalIndex:
         """The `k` passages with the highest scores above zero, best first; equal scores in document order."""
         return [(self.passages[number], score) for number, score in self.numbers(question, k)]
 
-    def numbers(self, question: str, k: int) -> list[tuple[int, float]]:
-        """The same as `search`, but only the numbers of those passages in `passages`."""
+    def numbers(self, question: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[tuple[int, float]]:
+        """The same as `search`, but only the numbers of those passages in `passages`; of those `allowed` [passages]."""
         asked = [term for term in terms(question) if term in self.vocabulary]
         if not asked or k < 1:
             return []
         scores: NDArray[np.float32] = self._bm25.get_scores(asked)  # [passages]
+        if allowed is not None:
+            scores = np.where(allowed, scores, 0)
         return [(number, float(scores[number])) for number in _best(scores, k)]
 
     def rarity(self, question: str) -> list[tuple[str, float]]:

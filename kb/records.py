@@ -1,5 +1,6 @@
 """The values that flow from bytes to answers. All are frozen; offsets count Unicode code points of a text."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -148,6 +149,19 @@ class Hit:
     score: float
     dense: float | None
     lexical: float | None
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a passage must be to be found; None allows everything, an empty collection nothing.
+
+    `documents` are ids or names; `section` must stand in one of the headings above the passage, whatever its case or
+    width.
+    """
+
+    documents: Collection[str] | None = None
+    section: str | None = None
+    kinds: Collection[PassageKind] | None = None
 
 
 @dataclass(frozen=True)

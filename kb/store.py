@@ -105,13 +105,21 @@ class Store:
         Raises:
             NotFoundError: there is none with this name or id.
         """
-        with self._database.reading() as rows:
-            document = tables.read_document(rows, name_or_id)
-            names = [info.name for info in tables.read_infos(rows)] if document is None else []
-        if document:
-            return document
-        there = ", ".join(names) or "none yet; run `guide ingest`"
-        raise NotFoundError(f"There is no document {name_or_id!r}. Documents: {there}.")
+        document = self._read(lambda rows: tables.read_document(rows, name_or_id))
+        if document is None:
+            raise self._missing(name_or_id)
+        return document
+
+    def require_documents(self, names_or_ids: Collection[str]) -> None:
+        """Makes sure that there are documents with these names or ids.
+
+        Raises:
+            NotFoundError: there is one missing.
+        """
+        known = {key for info in self.documents() for key in (info.id, info.name)} if names_or_ids else set()
+        for name in names_or_ids:
+            if name not in known:
+                raise self._missing(name)
 
     def passages(self) -> list[Passage]:
         """All passages, by document and place; where one stands inside another, the outer comes first."""
@@ -142,8 +150,12 @@ class Store:
                 break  # else they were replaced just now
         return [(passage, score) for passage, score in found if passage]
 
-    def nearest_places(self, vector: Vectors, k: int) -> list[tuple[Place, float]]:
+    def nearest_places(
+        self, vector: Vectors, k: int, among: Sequence[Place] | None = None
+    ) -> list[tuple[Place, float]]:
         """The places of the `k` passages whose vectors are nearest to `vector` [d]; else as `nearest`.
+
+        `among` are the only places to look at: for a thousand or so at most.
 
         Raises:
             StoreError: the vector has another length than those stored, or Chroma can't be mended.
@@ -158,10 +170,12 @@ class Store:
                 return []
             state.check_dimension(len(vector))
             try:
-                found, failure = self._nearest(state, vector, k), None
+                live = self._live(state)
+                there = None if among is None else [place for place in among if place[0] in live]
+                found, failure = self._nearest(state, vector, k, there), None
                 if self._state().version != state.version:
                     continue
-                if mended or self._filled or len(found) == k or len(found) >= self._read(tables.count_passages):
+                if mended or self._filled or len(found) == k or len(found) >= self._most(there):
                     break
                 self._filled = True  # an index made anew that gives too few all the same is taken as it is
             except VectorsError as problem:
@@ -238,9 +252,17 @@ class Store:
         file = (self._home / "guide.sqlite3").stat().st_ino  # a copy of the file is a knowledge base of its own
         return ChromaServer(url, f"guide-{self._state().base}-{file:x}-")
 
-    def _nearest(self, state: State, vector: Vectors, k: int) -> list[tuple[Place, float]]:
+    def _nearest(
+        self, state: State, vector: Vectors, k: int, among: Sequence[Place] | None
+    ) -> list[tuple[Place, float]]:
         with self._index.using(state) as index:
+            if among is not None:
+                return index.nearest(vector, k, among)
             return nearest_known(index, vector, k, self._live(state))
+
+    def _most(self, among: Sequence[Place] | None) -> int:
+        """How many passages a search can find."""
+        return self._read(tables.count_passages) if among is None else len(among)
 
     def _live(self, state: State) -> Collection[str]:
         """The generations that are there in this state, or in a later one."""
@@ -250,6 +272,10 @@ class Store:
                 version, live = tables.read_state(rows).version, frozenset(tables.read_generations(rows).values())
             self._known = version, live
         return live
+
+    def _missing(self, name_or_id: str) -> NotFoundError:
+        there = ", ".join(info.name for info in self.documents()) or "none yet; run `guide ingest`"
+        return NotFoundError(f"There is no document {name_or_id!r}. Documents: {there}.")
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         with self._database.reading() as rows:

@@ -96,13 +96,16 @@ class VectorIndex:
                     metadatas=[metadata for _, metadata in some],
                 )
 
-    def nearest(self, vector: Vectors, k: int) -> list[tuple[Place, float]]:
+    def nearest(self, vector: Vectors, k: int, among: Sequence[Place] | None = None) -> list[tuple[Place, float]]:
         """The places of the `k` passages nearest to `vector` [d], with cosine similarity, best first.
 
-        Fewer than `k` if there are not so many.
+        Fewer than `k` if there are not so many; `among` are the only ones to look at.
         """
+        if among is not None and not among:
+            return []
+        ids = None if among is None else [f"{generation}/{number}" for generation, number in among]
         with in_our_terms(self._advice):
-            found = self._passages.query(query_embeddings=[vector], n_results=k, include=["distances"])
+            found = self._passages.query(query_embeddings=[vector], n_results=k, ids=ids, include=["distances"])
         return [
             (_place(identity), 1.0 - float(distance))
             for identity, distance in zip(found["ids"][0], found["distances"][0], strict=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.records import Answer, Document, Hit, Mode, Style, Usage
+from kb.records import Answer, Document, Filter, Hit, Mode, Style, Usage
 from kb.settings import Settings
 from models.generate import ChatModel
 from models.sampling import Sampling
@@ -34,6 +34,7 @@ class Asking:
     mode: Mode = "rag"
     adapter: str | None = "default"
     top_k: int | None = None
+    within: Filter | None = None
     history: Conversation = ()
     max_new_tokens: int | None = None
     sampling: Sampling | None = None
@@ -118,7 +119,7 @@ class Answerer:
         if asking.mode == "plain":
             answer = yield from self._as_written(question, name, self._submit_plain(question, name, asking))
         else:
-            evidence = self.evidence(question, asking.top_k)
+            evidence = self.evidence(question, asking.top_k, asking.within)
             if self.style == "prose" and evidence.answerable:
                 written = self._submit(question, evidence, name, asking)
                 answer = yield from self._checked(question, evidence, name, written)
@@ -128,8 +129,8 @@ class Answerer:
         timings = {"load": loaded - began, "total": time.perf_counter() - began}
         return _timed(answer, {stage: 1000 * seconds for stage, seconds in timings.items()})
 
-    def evidence(self, question: str, top_k: int | None = None) -> Evidence:
-        found = self.retriever.search(question, top_k or self.settings.top_k)
+    def evidence(self, question: str, top_k: int | None = None, within: Filter | None = None) -> Evidence:
+        found = self.retriever.search(question, top_k or self.settings.top_k, within)
         return Evidence(found, tuple(shortlist(question, pieces(found.hits), self.weights)))
 
     def retrieved(

@@ -10,16 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kb.lexical import LexicalIndex
-from kb.records import Hit, Passage
+from kb.records import Filter, Hit, Passage
 from kb.store import Store
 from models.embed import Embedder
 from rag.answerable import Background, coverage, probability
 from rag.cells import NamedCells
+from rag.filters import allowed_by
 from rag.fusion import lexical_shares, share_fusion, standouts
 
 __all__ = ["Found", "Retriever"]
 
 DEPTH = 50  # how many passages each search gives to the fusion
+LOOKED_AT_ALONE = 1000  # so few allowed passages are compared one by one; of more, the nearest of all are sifted
 READ = 3  # how many of the best are read to tell whether they answer
 LEXICAL_WEIGHT, DENSE_WEIGHT = 1.0, 0.4  # chosen by tests/benchmarks/tune_retrieval.py
 CELL_WEIGHT = 0.4  # chosen by tests/benchmarks/table_questions.py
@@ -50,14 +52,15 @@ class Retriever:
         self._background = Background(embedder)
         self._cells = NamedCells(store.tables)
 
-    def search(self, question: str, k: int = 8) -> Found:
-        """The best `k` passages, no two of which overlap. A hit's score is from 0 to 1."""
+    def search(self, question: str, k: int = 8, within: Filter | None = None) -> Found:
+        """The best `k` passages that `within` allows, no two of which overlap. A hit's score is from 0 to 1."""
         began = time.perf_counter()
         vector = self._embedder.embed_query(question)
         embedded = time.perf_counter()
-        dense = self._nearest(vector)
+        allowed = allowed_by(within, self._lexical.passages)
+        dense = self._nearest(vector, allowed)
         searched = time.perf_counter()
-        lexical = self._lexical.numbers(question, DEPTH)
+        lexical = self._lexical.numbers(question, DEPTH, allowed)
         rarity = self._lexical.rarity(question)
         looked_up = time.perf_counter()
         passage_of = self._lexical.passages.__getitem__
@@ -81,11 +84,35 @@ class Retriever:
             answerable=probability(covered, near) if best else 0.0,
         )
 
-    def _nearest(self, vector: NDArray[np.float32]) -> list[tuple[int, float]]:
+    def neighbours(self, passage: Passage, count: int = 1) -> tuple[tuple[Passage, ...], tuple[Passage, ...]]:
+        """The `count` passages before a passage in its document and those after it, each in the order of the text.
+
+        None of them overlaps another or the passage itself; of a table and its rows the table counts, unless the
+        passage is one of the rows.
+        """
+        numbers = self._lexical.passages.documents.get(passage.document_id, range(0))
+        others = self._lexical.passages[numbers.start : numbers.stop]
+        before = _following(
+            sorted(
+                (other for other in others if other.end <= passage.start), key=lambda other: (-other.end, other.start)
+            ),
+            count,
+        )
+        after = _following([other for other in others if other.start >= passage.end], count)
+        return tuple(reversed(before)), tuple(after)
+
+    def _nearest(self, vector: NDArray[np.float32], allowed: NDArray[np.bool_] | None) -> list[tuple[int, float]]:
         """The numbers that the passages which the embedding finds have in the word index."""
-        number_of = self._lexical.passages.number_of
-        found = ((number_of(place), score) for place, score in self._store.nearest_places(vector, DEPTH))
-        return [(number, score) for number, score in found if number is not None]
+        passages, among, wanted = self._lexical.passages, None, DEPTH
+        if allowed is not None and allowed.sum() <= LOOKED_AT_ALONE:
+            among = [passages.place_of(int(number)) for number in np.flatnonzero(allowed)]
+        while True:
+            places = self._store.nearest_places(vector, wanted, among)
+            numbers = ((passages.number_of(place), score) for place, score in places)
+            found = [(n, score) for n, score in numbers if n is not None and (allowed is None or allowed[n])]
+            if allowed is None or len(found) >= DEPTH or len(places) < wanted:
+                return found[:DEPTH]
+            wanted *= 4
 
 
 def fuse(
@@ -116,6 +143,17 @@ def without_overlaps(hits: Iterable[Hit], k: int) -> list[Hit]:
             break
         if not any(_overlap(hit.passage, other.passage) for other in kept):
             kept.append(hit)
+    return kept
+
+
+def _following(passages: Iterable[Passage], count: int) -> list[Passage]:
+    """The first `count` passages that overlap none before them."""
+    kept: list[Passage] = []
+    for passage in passages:
+        if len(kept) == count:
+            break
+        if not any(_overlap(passage, other) for other in kept):
+            kept.append(passage)
     return kept
 
 

@@ -134,6 +134,18 @@ def test_search_lists_hits_with_their_place(capsys: pytest.CaptureFixture[str], 
         assert f"{passage['source']}:{passage['lines'][0]}" in listed
 
 
+def test_search_is_held_to_documents_headings_and_kinds(capsys: pytest.CaptureFixture[str], guide_home: str) -> None:
+    held = ["--document", "llm_guide.md", "--document", "quick_start.md", "--kind", "list"]
+    passages = printed_json(capsys, "search", QUESTION, *held, "--home", guide_home)["passages"]
+    assert passages
+    assert {passage["source"] for passage in passages} <= {"llm_guide.md", "quick_start.md"}
+    assert {passage["kind"] for passage in passages} <= {"list"}
+    below = printed_json(capsys, "search", QUESTION, "--section", "qlora", "--home", guide_home)["passages"]
+    assert all(any("QLoRA" in heading for heading in passage["section"]) for passage in below)
+    assert run(["search", QUESTION, "--document", "nowhere.md", "--home", guide_home]) == 1
+    assert "nowhere.md" in capsys.readouterr().err
+
+
 def test_ask_prints_the_answer_and_its_sources(capsys: pytest.CaptureFixture[str], guide_home: str) -> None:
     reply = printed_json(capsys, "ask", QUESTION, "--home", guide_home)
     shown = printed(capsys, "ask", QUESTION, "--home", guide_home)

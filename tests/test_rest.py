@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx2
 import pytest
@@ -14,12 +14,14 @@ from api.app import create_app
 from api.problems import STATUS
 from api.services import Services
 from kb import errors
+from kb.records import PassageKind
 from kb.settings import ROOT, Settings, load_settings
 
 DOCUMENTATION = (ROOT / "docs" / "rest.md").read_text(encoding="utf-8")
 QUESTION = "QLoRA 的适用场景是什么？"
 EXAMPLES = re.findall(r"^curl -s http://127\.0\.0\.1:8000(\S+)(?: --json '(.*)')?$", DOCUMENTATION, re.MULTILINE)
 JSON = {"content-type": "application/json"}
+PASSAGE_KINDS = get_args(PassageKind)
 PASSAGE_KEYS = {"rank", "score", "dense", "lexical", "text", "source", "section", "kind", "start", "end", "lines"}
 TABLE_KEYS = {"id", "document_id", "source", "kind", "title", "section", "columns", "lines", "rows"}
 CITATION_KEYS = {"n", "quote", "source", "section", "start", "end", "lines", "restored"}
@@ -72,6 +74,34 @@ def test_search_replies_with_ranked_passages(client: TestClient, services: Servi
         assert set(passage) == PASSAGE_KEYS
         text = services.store.document(passage["source"]).text
         assert text[passage["start"] : passage["end"]] == passage["text"]
+
+
+@pytest.mark.parametrize("way", ["search", "ask"])
+@pytest.mark.parametrize(
+    "held",
+    [
+        {"context_filter": {"docs_ids": ["llm_guide.md"]}},
+        {"document": "llm_guide.md", "kind": "list"},
+        {"context_filter": {"docs_ids": ["llm_guide.md", "quick_start.md"]}, "document": "llm_guide.md"},
+    ],
+)
+def test_only_passages_that_the_filter_allows(client: TestClient, way: str, held: dict[str, Any]) -> None:
+    passages = client.post(f"/v1/{way}", json={"question": QUESTION, **held}).json()["passages"]
+    assert {passage["source"] for passage in passages} == {"llm_guide.md"}
+    assert {passage["kind"] for passage in passages} <= ({held["kind"]} if "kind" in held else {*PASSAGE_KINDS})
+
+
+@pytest.mark.parametrize(
+    "held", [{"context_filter": {"docs_ids": []}}, {"section": "没有这个标题"}, {"context_filter": None}]
+)
+def test_a_filter_may_allow_nothing_or_everything(client: TestClient, held: dict[str, Any]) -> None:
+    found = client.post("/v1/search", json={"question": QUESTION, **held}).json()["passages"]
+    assert bool(found) == (held == {"context_filter": None})
+
+
+def test_a_filter_on_an_unknown_document_is_not_found(client: TestClient) -> None:
+    asked = {"question": QUESTION, "context_filter": {"docs_ids": ["nowhere"]}}
+    assert "nowhere" in problem(client.post("/v1/search", json=asked), 404)["detail"]
 
 
 def test_a_whole_number_is_one_however_json_writes_it(client: TestClient) -> None:

@@ -1,6 +1,8 @@
 """`guide search`: the passages nearest to a question."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from api.commands.asking import (
     JsonLinesOption,
@@ -11,6 +13,7 @@ from api.commands.asking import (
     run_questions,
 )
 from api.options import with_settings
+from kb.records import Filter, PassageKind
 
 if TYPE_CHECKING:
     from kb.settings import Settings
@@ -20,6 +23,13 @@ if TYPE_CHECKING:
 def search(
     question: QuestionArgument = None,
     *,
+    documents: Annotated[
+        list[str] | None, typer.Option("--document", metavar="NAME", help="Only passages of this document; repeatable.")
+    ] = None,
+    section: Annotated[
+        str | None, typer.Option(metavar="HEADING", help="Only below a heading that has this in it.")
+    ] = None,
+    kind: Annotated[PassageKind | None, typer.Option(help="Only passages of this kind.")] = None,
     questions: QuestionsOption = None,
     as_json: JsonOption = False,
     as_jsonl: JsonLinesOption = False,
@@ -31,10 +41,11 @@ def search(
     from api.schemas import SearchReply
     from api.services import Services
 
+    within = Filter(documents or None, section, None if kind is None else (kind,))
     with Services(settings) as services:
         run_questions(
             asked,
-            lambda one: SearchReply.of(one.text, services.search(one.text), one.id),
+            lambda one: SearchReply.of(one.text, services.search(one.text, within=within), one.id),
             show_passages,
             as_json=as_json,
             as_jsonl=as_jsonl,

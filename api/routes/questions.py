@@ -20,16 +20,19 @@ router = APIRouter(
 )
 
 
-@router.post("/search")
+@router.post("/search", responses=documented(HTTPStatus.NOT_FOUND))
 def search(request: SearchRequest, services: GivenServices) -> SearchReply:
     """The passages nearest to a question, best first; nothing is generated."""
-    return SearchReply.of(request.question, services.search(request.question, request.top_k), request.id)
+    found = services.search(request.question, request.top_k, request.within())
+    return SearchReply.of(request.question, found, request.id)
 
 
 @router.post("/ask", responses=documented(HTTPStatus.NOT_FOUND))
 def ask(request: AskRequest, services: GivenServices) -> AskReply:
     """An answer with its citations, or an abstention when the documents hold none."""
-    answer = services.ask(request.question, mode=request.mode, adapter=request.adapter, top_k=request.top_k)
+    answer = services.ask(
+        request.question, mode=request.mode, adapter=request.adapter, top_k=request.top_k, within=request.within()
+    )
     return AskReply.of(answer, request.id)
 
 
