@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import ask, compare, documents, ingest, repair, search, serve, tables
+from api.commands import ask, compare, documents, ingest, mcp, repair, search, serve, tables
 from api.options import complain
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command("search")(search.search)
 app.command("ask")(ask.ask)
 app.command("compare")(compare.compare)
 app.command("serve")(serve.serve)
+app.command("mcp")(mcp.mcp)
 
 
 @app.callback(invoke_without_command=True)
