@@ -22,9 +22,9 @@ R = TypeVar("R")
 
 INSTRUCTIONS = """\
 A knowledge base of documents, in Chinese and English: a guide to language-model families, fine-tuning and PEFT, and \
-whatever the user added. search_guide finds passages, ask_guide answers with citations or says that there is no answer, \
-read_document reads the lines around a passage. Quote with source and lines. Characters that had to be inferred where a \
-document was damaged come with how sure they are; say so when you rely on doubtful ones."""
+whatever the user added. search_guide finds passages, ask_guide answers with citations or says that there is no \
+answer, read_document reads the lines around a passage. Quote with source and lines. Characters that had to be \
+inferred where a document was damaged come with how sure they are; say so when you rely on doubtful ones."""
 MAX_LINES = 400
 MARKDOWN = "text/markdown"
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
@@ -53,7 +53,6 @@ class GuideServer(MCPServer[None]):
                 name=row.name,
                 title=row.title,
                 mime_type=MARKDOWN,
-                size=None,
             )
             for row in self._services.store.documents()
         ]
@@ -79,7 +78,7 @@ def create_server(services: Services) -> MCPServer[None]:
             str | None, Field(description="A LoRA adapter's name, or none; the configured one unless given.")
         ] = None,
     ) -> AskReply:
-        """Answer a question from the documents; each [n] refers to a verbatim quote. `abstained`: no answer is there."""
+        """Answer a question from the documents; each [n] refers to a verbatim quote; or `abstained`: there is none."""
         reply = AskReply.of(services.ask(question, adapter=adapter))
         return reply.model_copy(update={"passages": ()})  # the quotes say it; search_guide gives the rest
 

@@ -5,6 +5,7 @@ What only some ways in need is imported with it, so that a search does not wait 
 
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from api.messages import language_of, say
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rag.compare import Comparison
 
 T = TypeVar("T")
+_IMPORTING = threading.Lock()
 
 
 class Once(Generic[T]):
@@ -92,6 +94,7 @@ class Services:
 
     @property
     def answerer(self) -> "Answerer":
+        _import_models()
         from rag.answer import Answerer
 
         return Answerer(self.retriever, self.store.document, self._chat, self.settings)
@@ -135,6 +138,7 @@ class Services:
         within: Filter | None = None,
     ) -> "AnswerStream":
         """A question's answer as it is made; raises as `ask` does, what concerns the adapter with the first piece."""
+        _import_models()
         from rag.answer import Asking
 
         question = self._askable(question, documents=mode != "plain", within=within)
@@ -143,6 +147,7 @@ class Services:
 
     def compare(self, question: str, seed: int = 0) -> "Comparison":
         """The same question plain and with retrieval, without and with the adapter; raises as `ask` does."""
+        _import_models()
         from rag.compare import compare
 
         return compare(self._askable(question), self.answerer, seed)
@@ -173,6 +178,7 @@ class Services:
         return tuple(filter(None, (_failure(self._check_documents), _failure(self._embedder), _failure(self._chat))))
 
     def _load_chat(self) -> "ChatModel":
+        _import_models()
         from models.load import load_chat
 
         return load_chat(self.settings)
@@ -194,6 +200,13 @@ class Services:
     def _check_documents(self, question: str = "") -> None:
         if self.store.is_empty():
             raise StoreError(say("empty_store", language_of(question), home=self.settings.home))
+
+
+def _import_models() -> None:
+    """Import transformers whole, which two threads that come for parts of it at the same time would not get."""
+    with _IMPORTING:
+        for module in ("models.load", "rag.compare"):
+            import_module(module)
 
 
 def _failure(attempt: Callable[[], object]) -> str | None:

@@ -31,8 +31,9 @@ async def connected(home: str | Path) -> AsyncIterator[Client]:
 async def call(client: Client, tool: str, **arguments: object) -> dict[str, Any]:
     result = await client.call_tool(tool, arguments)
     assert not result.is_error, result.content
-    assert result.structured_content is not None
-    return result.structured_content
+    reply = result.structured_content
+    assert isinstance(reply, dict)
+    return reply
 
 
 async def refused(client: Client, tool: str, **arguments: object) -> str:
