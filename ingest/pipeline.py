@@ -247,6 +247,7 @@ def read_document(raw: RawDocument) -> tuple[Document, list[Passage]]:
         sha256=raw.sha256,
         damage=restored.damage,
         repairs=restored.repairs,
+        received=decoded.text if restored.damage else None,
     )
     passages = split_passages(document)
     headings = (passage.section[0] for passage in passages if passage.section)

@@ -41,7 +41,8 @@ class Document:
     """A document as it is known: `text` is the restored text, `encoding` how its bytes were read.
 
     `damage` names the kinds of mojibake that were undone, in the order in which they were undone; empty when clean.
-    `id` is stable over a document's versions (it follows from the name); `sha256` is that of the received bytes.
+    `received` is the text before that, line for line; None where it is the same. `id` is stable over a document's
+    versions (it follows from the name); `sha256` is that of the received bytes.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Document:
     sha256: str
     damage: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = ()
+    received: str | None = None
 
 
 @dataclass(frozen=True)

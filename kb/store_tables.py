@@ -122,7 +122,15 @@ def read_document(rows: sqlite3.Connection, name_or_id: str) -> Document | None:
     content = json.loads(zlib.decompress(found[-1]))
     repairs = (Repair(**{**repair, "alternatives": tuple(repair["alternatives"])}) for repair in content["repairs"])
     return Document(
-        info.id, info.name, info.title, content["text"], info.encoding, info.sha256, info.damage, tuple(repairs)
+        id=info.id,
+        name=info.name,
+        title=info.title,
+        text=content["text"],
+        encoding=info.encoding,
+        sha256=info.sha256,
+        damage=info.damage,
+        repairs=tuple(repairs),
+        received=content.get("received"),
     )
 
 
@@ -182,7 +190,13 @@ def read_twins(rows: sqlite3.Connection, documents: Iterable[Document], gone: Co
 
 def write_document(rows: sqlite3.Connection, generation: str, change: Change) -> None:
     document = change.document
-    content = json.dumps({"text": document.text, "repairs": [asdict(repair) for repair in document.repairs]})
+    content = json.dumps(
+        {
+            "text": document.text,
+            "repairs": [asdict(repair) for repair in document.repairs],
+            "received": document.received,
+        }
+    )
     fields = {
         "id": document.id,
         "generation": generation,

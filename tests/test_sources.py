@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from api.services import Services
 from kb.settings import SOURCES
 
 SHA256 = {
@@ -22,3 +23,11 @@ def test_a_source_has_the_bytes_it_was_received_with(name: str) -> None:
 
 def test_there_are_no_other_sources() -> None:
     assert {path.name for path in SOURCES.iterdir()} == set(SHA256)
+
+
+@pytest.mark.parametrize("name", sorted(SHA256))
+def test_a_document_keeps_what_was_received_line_for_line(name: str, services: Services) -> None:
+    document = services.store.document(name)
+    received = (SOURCES / name).read_bytes().decode("utf-8")
+    assert (document.received or document.text) == received
+    assert received.count("\n") == document.text.count("\n")

@@ -31,6 +31,7 @@ def test_a_stored_document_comes_back_as_it_was(store: Store) -> None:
         title="微调",
         damage=("cp1254_dropped",),
         repairs=(repair,),
+        received="# å¾®è°ƒ\n\næ–‡å—\u2028å’ŒðŸ˜€\r\n",
     )
     store.replace(stored, [], np.zeros((0, DIMENSION), np.float32), "p1", EMBEDDING)
     assert store.document("笔记/一 二.md") == store.document(stored.id) == stored
