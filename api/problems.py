@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from api.schemas import Problem
 from kb.errors import (
     BusyError,
+    ChatServerError,
     ConfigError,
     GuideError,
     InputError,
@@ -30,6 +31,7 @@ STATUS: Mapping[type[GuideError], HTTPStatus] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     BusyError: HTTPStatus.TOO_MANY_REQUESTS,
     ConfigError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ChatServerError: HTTPStatus.SERVICE_UNAVAILABLE,
     ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
     UnreachableError: HTTPStatus.SERVICE_UNAVAILABLE,

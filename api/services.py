@@ -20,7 +20,7 @@ from rag.retrieve import Found, Retriever
 
 if TYPE_CHECKING:
     from ingest.pipeline import Pipeline
-    from models.generate import ChatModel
+    from models.chat import Chat
     from rag.answer import Answerer, AnswerStream
     from rag.compare import Comparison
 
@@ -73,7 +73,7 @@ class Services:
         return self._embedder()
 
     @property
-    def chat(self) -> "ChatModel":
+    def chat(self) -> "Chat":
         return self._chat()
 
     @property
@@ -177,7 +177,11 @@ class Services:
         """What keeps questions from being answered, one sentence each; loads what is not loaded yet."""
         return tuple(filter(None, (_failure(self._check_documents), _failure(self._embedder), _failure(self._chat))))
 
-    def _load_chat(self) -> "ChatModel":
+    def _load_chat(self) -> "Chat":
+        if self.settings.chat_url:
+            from models.remote import connect
+
+            return connect(self.settings)
         _import_models()
         from models.load import load_chat
 

@@ -2,6 +2,7 @@
 
 __all__ = [
     "BusyError",
+    "ChatServerError",
     "ConfigError",
     "GuideError",
     "InputError",
@@ -31,6 +32,10 @@ class ConfigError(GuideError):
 
 class ModelError(GuideError):
     """A model, adapter or tokenizer that can't be loaded or doesn't fit."""
+
+
+class ChatServerError(ModelError):
+    """The server that runs the chat model is down, refuses the key or has no such model."""
 
 
 class StoreError(GuideError):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from kb.errors import ConfigError
@@ -30,17 +30,38 @@ class Settings(BaseSettings):
     embedding_model: str = Field(
         default=str(WEIGHTS / "embedding"), description="a sentence-transformers folder or hub id"
     )
-    chat_model: str = Field(default=str(WEIGHTS / "chat"), description="a causal language model's folder or hub id")
+    chat_model: str = Field(
+        default=str(WEIGHTS / "chat"), description="a language model's folder or hub id; with `chat_url` its name there"
+    )
     adapter: str = Field(
         default=str(WEIGHTS / "guide-lora"),
-        description="a peft adapter's folder or hub id, or 'none'",
+        description="a peft adapter's folder or hub id, several as `name=folder,…` (the first is used), or `none`",
     )
     style: Literal["auto", "quote", "prose"] = Field(
         default="auto",
         description="how answers are made from passages: verbatim quotes, or the model's prose with checked citations; "
         "auto: prose from models of half a billion parameters or more",
     )
+    chat_template: str | None = Field(
+        default=None, description="a Jinja file or a family's name; unset: the tokenizer's own, else its family's"
+    )
+    chat_window: int | None = Field(
+        default=None, ge=16, description="tokens of prompt and answer together; unset: what the model or server says"
+    )
+    chat_url: str | None = Field(
+        default=None, description="an OpenAI-compatible server for the chat model, like http://127.0.0.1:8080/v1"
+    )
+    chat_api_key: SecretStr | None = Field(default=None, description="its key")
+    chat_timeout_s: float = Field(default=60, gt=0, description="how long it may be silent, in seconds")
+    chat_retries: int = Field(default=2, ge=0, le=10, description="how often it is asked again when it fails")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(default="auto", description="where models run")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="the chat model's numbers; auto: bfloat16 on CUDA, float16 on MPS, else float32"
+    )
+    quantization: Literal["none", "8bit", "4bit"] = Field(
+        default="none", description="the chat model's weights in int8 or NF4, by bitsandbytes (extra `quant`)"
+    )
+    trust_remote_code: bool = Field(default=False, description="run the code that comes with a chat model")
     top_k: int = Field(default=8, ge=1, le=100, description="how many passages a search returns")
     repair_threshold: float = Field(
         default=0.9, ge=0, le=1, description="restored characters less sure than this are marked as doubtful"
@@ -50,7 +71,7 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="the address that `guide serve` binds")
     port: int = Field(default=8000, ge=0, le=65535, description="its port; 0 takes a free one")
 
-    @field_validator("chroma_url")
+    @field_validator("chroma_url", "chat_url")
     @classmethod
     def _server_address(cls, url: str | None) -> str | None:
         """The address without a slash at its end; nothing counts as not set."""

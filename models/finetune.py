@@ -23,9 +23,10 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from kb.errors import InputError
+from models.chat import Message
 from models.inspect import MANIFEST, config_digest, fingerprint, locate
 from models.load import load_base, load_tokenizer, pick_device
-from models.template import Message, Supervised, render_supervised
+from models.template import Supervised, render_supervised
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -19,13 +18,13 @@ import torch
 from numpy.typing import NDArray
 from transformers import LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
 
-from kb.errors import BusyError, InputError, ModelError, NotFoundError
-from models.sampling import RowSampler, Sampling
-from models.stream import Generation, Request, Stream, TextDecoder, Writing
-from models.template import Conversation, render, stop_ids
+from kb.errors import BusyError, InputError, ModelError
+from models.chat import GREEDY, Conversation, Generation, Sampling, Scored, Stream, chosen_adapter
+from models.sampling import RowSampler
+from models.stream import Request, TextDecoder, Writing
+from models.template import render, stop_ids
 
 BASE = "__base__"
-GREEDY = Sampling()
 MOST_WAITING = 128
 MOST_ROWS = 32
 GATHER_SECONDS = 0.003
@@ -33,19 +32,10 @@ SMALL_PARAMETERS = 50_000_000
 WRITES_WELL = 400_000_000  # the smallest instruction-tuned models that follow one, such as Qwen2.5-0.5B
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Log-likelihoods in nats of one continuation after each of n prompts, and the tokens that were read."""
-
-    nats: NDArray[np.float64]
-    tokens: int
-
-
 class ChatModel:
-    """A causal language model with its tokenizer and adapters by name; "none" always means the bare base.
+    """A causal language model with its tokenizer and adapters by name, in this process; see `models.chat.Chat`."""
 
-    Safe to call from any number of threads.
-    """
+    scores = True
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, adapters: Sequence[str] = ()
@@ -72,19 +62,7 @@ class ChatModel:
         return self.window - len(render(self.tokenizer, conversation))
 
     def adapter_name(self, wanted: str | None) -> str | None:
-        """The adapter to use: "default" is the first one, "none" or None the bare base.
-
-        Raises:
-            NotFoundError: no adapter of that name is loaded.
-        """
-        if wanted == "default":
-            return self.adapters[0] if self.adapters else None
-        if wanted in (None, "none"):
-            return None
-        if wanted not in self.adapters:
-            there = ", ".join([*self.adapters, "none"])
-            raise NotFoundError(f"No adapter {wanted} is loaded; there are: {there}. GUIDE_ADAPTER loads another.")
-        return wanted
+        return chosen_adapter(self.adapters, wanted)
 
     def submit(
         self,
@@ -95,12 +73,6 @@ class ChatModel:
         sampling: Sampling = GREEDY,
         stop: Sequence[str] = (),
     ) -> Stream:
-        """Begins to answer a conversation; the stream ends at the end of turn, a stop string or `max_new_tokens`.
-
-        Raises:
-            BusyError: too many requests are waiting.
-            InputError: the conversation leaves no room for an answer in the model's window.
-        """
         request = self._request(conversation, adapter, max_new_tokens, sampling, stop)
         self._enqueue([request])
         return request.stream
@@ -114,7 +86,6 @@ class ChatModel:
         sampling: Sampling = GREEDY,
         stop: Sequence[str] = (),
     ) -> list[Generation]:
-        """Answers n conversations together, each with its own adapter or the bare base; raises as `submit` does."""
         requests = [
             self._request(conversation, adapter, max_new_tokens, sampling, stop)
             for conversation, adapter in zip(conversations, adapters, strict=True)

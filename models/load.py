@@ -1,6 +1,5 @@
 """Loads a chat model and its adapter through peft, and refuses what doesn't fit, saying why."""
 
-import re
 import warnings
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +12,7 @@ from kb.errors import ModelError
 from kb.settings import Settings
 from models.generate import ChatModel
 from models.inspect import AdapterFacts, check_fit, classify, inspect_adapter, locate, tensor_shapes, weight_files
+from models.names import safe_name
 
 
 def load_chat(settings: Settings) -> ChatModel:
@@ -102,11 +102,6 @@ def attach(model: PreTrainedModel, adapter: AdapterFacts, base: Path, name: str)
 def embedding_rows(model: PreTrainedModel) -> int:
     """How many token ids the model knows."""
     return int(cast("torch.nn.Embedding", model.get_input_embeddings()).num_embeddings)
-
-
-def safe_name(name: str) -> str:
-    """An adapter's name as peft can use it: no dots, never empty."""
-    return re.sub(r"[^\w-]+", "_", name) or "adapter"
 
 
 def _check_finite(model: torch.nn.Module, folder: Path) -> None:

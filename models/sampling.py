@@ -1,21 +1,12 @@
 """How the next token is taken, for each row of a batch by its own rule and seed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import torch
 from transformers import LogitsProcessor
 
-
-@dataclass(frozen=True)
-class Sampling:
-    """Temperature 0 is greedy; `top_p` keeps the likeliest tokens that make up that share (Holtzman et al. 2020)."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    repetition_penalty: float = 1.0
-    seed: int = 0
+from models.chat import Sampling
 
 
 class RowSampler(LogitsProcessor):

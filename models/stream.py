@@ -1,8 +1,6 @@
 """Text as it is written: whole characters only, cut before a stop string, cancelled at will."""
 
-import queue
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -10,92 +8,36 @@ import torch
 from transformers import PreTrainedTokenizerBase, StoppingCriteria
 
 from kb.records import Finish
-from models.sampling import Sampling
-
-
-@dataclass(frozen=True)
-class Generation:
-    """What the model wrote for one conversation, why it ended, and what it cost in tokens."""
-
-    text: str
-    finish: Finish
-    prompt_tokens: int
-    completion_tokens: int
+from models.chat import Generation, Sampling, Stream
+from models.stops import StopStrings
 
 
 class TextDecoder:
     """Tokens to text, piece by piece; the pieces joined are the whole text's decoding up to the first stop string."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, stops: Sequence[str] = ()) -> None:
-        self._tokenizer, self._stops = tokenizer, stops
+        self._tokenizer, self._cut = tokenizer, StopStrings(stops)
         self._ids: list[int] = []
-        self.text, self.stopped = "", False
+
+    @property
+    def text(self) -> str:
+        return self._cut.text
+
+    @property
+    def stopped(self) -> bool:
+        return self._cut.stopped
 
     def feed(self, token: int) -> str:
         """The new text that can't change any more, maybe none."""
         self._ids.append(token)
-        return self._advance(final=False)
+        return self._cut.advance(self._whole())
 
     def finish(self) -> str:
         """What was held back."""
-        return self._advance(final=True)
+        return self._cut.advance(self._whole(), final=True)
 
-    def _advance(self, *, final: bool) -> str:
-        if self.stopped:
-            return ""
-        whole = cast("str", self._tokenizer.decode(self._ids, skip_special_tokens=True))
-        cut = min((at for stop in self._stops if (at := whole.find(stop)) >= 0), default=-1)
-        if cut >= 0:
-            self.stopped, safe = True, whole[:cut]
-        else:
-            safe = whole if final else self._settled(whole)
-        new = safe[len(self.text) :]
-        self.text += new
-        return new
-
-    def _settled(self, whole: str) -> str:
-        """Without an unfinished character and without what may be the beginning of a stop string."""
-        settled = whole.rstrip("\ufffd")
-        held = (n for stop in self._stops for n in range(1, len(stop)) if settled.endswith(stop[:n]))
-        return settled[: len(settled) - max(held, default=0)]
-
-
-class Stream:
-    """One answer being written: iterate for its pieces, or wait for the whole; cancel from any thread."""
-
-    def __init__(self) -> None:
-        self._pieces: queue.SimpleQueue[str | Generation | BaseException] = queue.SimpleQueue()
-        self._cancelled = threading.Event()
-        self._ended: Generation | None = None
-
-    def __iter__(self) -> Iterator[str]:
-        while self._ended is None:
-            piece = self._pieces.get()
-            if isinstance(piece, BaseException):
-                raise piece
-            if isinstance(piece, Generation):
-                self._ended = piece
-            elif piece:
-                yield piece
-
-    def result(self) -> Generation:
-        """The finished answer; raises what the worker raised."""
-        for _ in self:
-            pass
-        assert self._ended is not None
-        return self._ended
-
-    def cancel(self) -> None:
-        """Stops the writing within one step."""
-        self._cancelled.set()
-
-    @property
-    def cancelled(self) -> bool:
-        return self._cancelled.is_set()
-
-    def put(self, piece: str | Generation | BaseException) -> None:
-        """For the writer: a piece of text, then the finished answer or an error, once."""
-        self._pieces.put(piece)
+    def _whole(self) -> str:
+        return cast("str", self._tokenizer.decode(self._ids, skip_special_tokens=True))
 
 
 @dataclass(frozen=True)

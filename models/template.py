@@ -1,23 +1,12 @@
 """Conversations to token ids, by the tokenizer's own chat template and nothing else."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 
 from kb.errors import InputError, ModelError
-
-
-@dataclass(frozen=True)
-class Message:
-    """One turn of a conversation."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
-
-
-Conversation = Sequence[Message]
+from models.chat import Conversation
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,7 @@ from numpy.typing import NDArray
 
 from kb.records import Answer, Document, Filter, Hit, Mode, Style, Usage
 from kb.settings import Settings
-from models.generate import ChatModel
-from models.sampling import Sampling
-from models.stream import Stream
-from models.template import Conversation
+from models.chat import Chat, Conversation, Sampling, Stream
 from rag.cite import cite
 from rag.claims import CheckedWriting
 from rag.pieces import Piece, pieces
@@ -85,7 +82,7 @@ class Answerer:
         self,
         retriever: Retriever,
         document: Callable[[str], Document],
-        chat: Callable[[], ChatModel],
+        chat: Callable[[], Chat],
         settings: Settings,
         weights: Weights | None = None,
     ) -> None:
@@ -235,7 +232,7 @@ class Answerer:
         chat = self.chat()
         began = time.perf_counter()
         count = len(evidence.pieces) if evidence.answerable else 0
-        asked = [ask_back(piece.about, shown(piece)) for piece in evidence.pieces[:count]]
+        asked = [ask_back(piece.about, shown(piece)) for piece in evidence.pieces[:count]] if chat.scores else []
         scored = (
             chat.score(asked * len(adapters), question, [name for name in adapters for _ in asked]) if asked else None
         )
@@ -260,7 +257,7 @@ class Answerer:
         timings_ms: dict[str, float],
     ) -> Answer:
         chosen: list[Piece] = []
-        if nats is not None:
+        if evidence.answerable:
             chosen = choose(evidence.pieces, rank(question, evidence.pieces, nats, self.weights))
         citations = tuple(
             cite(n, piece, self.document(piece.hit.passage.document_id)) for n, piece in enumerate(chosen, 1)

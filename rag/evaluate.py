@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from kb.records import Hit, Passage
 from kb.settings import load_settings
+from models.chat import Chat
 from models.corpus import is_held_out, read_rows
-from models.generate import ChatModel
 from models.load import load_chat
 from rag.pieces import Piece, pieces
 from rag.prompt import ask_back
@@ -60,7 +60,7 @@ def choices(folder: Path, seed: int = 17) -> list[Choice]:
     return made
 
 
-def likelihoods(chat: ChatModel, made: Sequence[Choice], adapter: str | None) -> list[NDArray[np.float64]]:
+def likelihoods(chat: Chat, made: Sequence[Choice], adapter: str | None) -> list[NDArray[np.float64]]:
     """Log P(question | piece) in nats for the pieces of each choice."""
     scored = []
     for choice in made:

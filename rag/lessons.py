@@ -19,8 +19,8 @@ from typing import Any
 from kb.records import Hit, Passage
 from kb.settings import load_settings
 from kb.store import Store
+from models.chat import Conversation, Message
 from models.corpus import is_held_out, read_corpus, read_rows
-from models.template import Conversation, Message
 from rag.pieces import Piece, pieces, row_cells, sentences
 from rag.prompt import ask_back, plain
 from rag.quote import shown

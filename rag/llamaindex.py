@@ -20,10 +20,8 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from pydantic import PrivateAttr
 
 from kb.records import Hit
+from models.chat import Chat, Message, Stream
 from models.embed import Embedder
-from models.generate import ChatModel
-from models.stream import Stream
-from models.template import Message
 from rag.retrieve import Retriever
 
 
@@ -85,9 +83,9 @@ class GuideLLM(CustomLLM):
 
     max_new_tokens: int = 128
     adapter: str = "default"
-    _chat: ChatModel = PrivateAttr()
+    _chat: Chat = PrivateAttr()
 
-    def __init__(self, chat: ChatModel, **options: Any) -> None:
+    def __init__(self, chat: Chat, **options: Any) -> None:
         super().__init__(**options)
         self._chat = chat
 

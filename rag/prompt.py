@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from kb.records import Hit
-from models.template import Conversation, Message
+from models.chat import Conversation, Message
 
 ASK_BACK = "根据上面的内容提一个问题。"
 NOT_SAID = {"zh": "知识库里没有这个问题的答案。", "en": "The knowledge base does not answer this."}

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from kb.errors import BusyError, InputError, ModelError, NotFoundError
 from kb.settings import Settings
+from models.chat import Message, Sampling
 from models.generate import MOST_WAITING, ChatModel
 from models.load import load_chat
-from models.sampling import Sampling
 from models.stream import TextDecoder
-from models.template import Message, render
+from models.template import render
 
 QUESTIONS = ["什么是 LoRA？", "AutoModelForSeq2SeqLM 用在哪里，它适合翻译和摘要吗？", "Mac 上怎么跑大模型？", "T5"]
 CONVERSATIONS = [[Message("user", question)] for question in QUESTIONS]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from kb.errors import InputError
-from models.template import Message, render_supervised
+from models.chat import Message
+from models.template import render_supervised
 
 
 @pytest.fixture(scope="module")

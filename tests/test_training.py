@@ -9,11 +9,11 @@ import torch
 
 from kb.errors import InputError
 from kb.settings import Settings
+from models.chat import Message
 from models.finetune import FinetuneConfig, read_conversations, train_adapter, train_base
 from models.inspect import MANIFEST, fingerprint
 from models.load import load_chat
 from models.pretrain import PretrainConfig, Trainer, decay, export, prepare
-from models.template import Message
 
 PAIRS = [("LoRA 是什么？", "低秩分解"), ("BitFit 训练什么？", "只训练bias参数"), ("T5 是什么结构？", "编码-解码")]
 CONFIG = PretrainConfig(
