@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from api import problems
-from api.routes import health, questions, tables
+from api.guard import BodyLimit
+from api.routes import documents, health, ingest, questions, tables
 from api.services import Services
 from kb.settings import Settings
 
@@ -30,9 +31,15 @@ def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
                 threading.Thread(target=services.missing, name="warm-up", daemon=True).start()
             yield
 
-    app = FastAPIOffline(title="guide", version=version("guide"), description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPIOffline(
+        title="guide",
+        version=version("guide"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+    )
+    app.add_middleware(BodyLimit, max_document_mb=settings.max_document_mb)
     problems.install(app)
     app.include_router(health.router)
-    app.include_router(questions.router)
-    app.include_router(tables.router)
+    for router in (questions.router, ingest.router, documents.router, tables.router):
+        app.include_router(router)
     return app

@@ -16,11 +16,13 @@ from kb.errors import (
     BusyError,
     ChatServerError,
     ConfigError,
+    DuplicateError,
     GuideError,
     InputError,
     ModelError,
     NotFoundError,
     StoreError,
+    TooLargeError,
     UnreachableError,
     WorkerError,
 )
@@ -28,6 +30,8 @@ from kb.errors import (
 MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[type[GuideError], HTTPStatus] = {
     InputError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    DuplicateError: HTTPStatus.CONFLICT,
     NotFoundError: HTTPStatus.NOT_FOUND,
     BusyError: HTTPStatus.TOO_MANY_REQUESTS,
     ConfigError: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -38,6 +42,7 @@ STATUS: Mapping[type[GuideError], HTTPStatus] = {
     WorkerError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 RETRY_AFTER_SECONDS = 5
+UNFORESEEN = "Something went wrong here; the server's log says what."
 
 _log = logging.getLogger("guide")
 
@@ -56,11 +61,30 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-def _guide_error(request: Request, error: Exception) -> JSONResponse:
+def describe(error: BaseException, instance: str) -> Problem:
+    """The problem that an error is; one that nobody foresaw tells nothing of the inside."""
+    if not isinstance(error, GuideError):
+        return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, UNFORESEEN, instance)
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
     kind = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", type(error).__name__.removesuffix("Error")).lower()
+    doc_id = error.document_id if isinstance(error, DuplicateError) else None
+    return _problem(status, str(error), instance, kind=f"urn:guide:problem:{kind}", doc_id=doc_id)
+
+
+def reply(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The response that tells of a problem."""
+    body = problem.model_dump(exclude_none=True)
+    return JSONResponse(body, problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def refusal(status: HTTPStatus, detail: str, instance: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The response to a request that is not let in."""
+    return reply(_problem(status, detail, instance), headers)
+
+
+def _guide_error(request: Request, error: Exception) -> JSONResponse:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, BusyError) else None
-    return _reply(request, status, str(error), kind=f"urn:guide:problem:{kind}", headers=headers)
+    return reply(describe(error, request.url.path), headers)
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -68,9 +92,8 @@ def _invalid(request: Request, error: Exception) -> JSONResponse:
         raise error
     fields = [{"field": ".".join(map(str, problem["loc"])), "detail": problem["msg"]} for problem in error.errors()]
     detail = "; ".join(f"{field['field']}: {field['detail']}" for field in fields)
-    return _reply(
-        request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="urn:guide:problem:invalid-request", errors=fields
-    )
+    status, kind = HTTPStatus.UNPROCESSABLE_ENTITY, "urn:guide:problem:invalid-request"
+    return reply(_problem(status, detail, request.url.path, kind=kind, errors=fields))
 
 
 def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -84,25 +107,13 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
         detail = "The body can't be read. Send one JSON object in UTF-8."
     elif status is HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"{request.url.path} does not take {request.method}; /docs lists what it takes."
-    return _reply(request, status, detail, headers=error.headers)
+    return refusal(status, detail, request.url.path, error.headers)
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _reply(request, HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here; the server's log says what.")
+    return reply(describe(error, request.url.path))
 
 
-def _reply(
-    request: Request,
-    status: HTTPStatus,
-    detail: str,
-    *,
-    kind: str = "about:blank",
-    errors: list[dict[str, str]] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> JSONResponse:
-    problem = Problem(
-        type=kind, title=status.phrase, status=status, detail=detail, instance=request.url.path, errors=errors
-    )
-    body = problem.model_dump(exclude_none=True)
-    return JSONResponse(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+def _problem(status: HTTPStatus, detail: str, instance: str, *, kind: str = "about:blank", **more: Any) -> Problem:
+    return Problem(type=kind, title=status.phrase, status=status, detail=detail, instance=instance, **more)

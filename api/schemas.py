@@ -270,7 +270,10 @@ class Readiness(Wire):
 
 
 class Problem(BaseModel):
-    """An error as RFC 9457 has it; `errors` names each field at fault of a request that isn't valid."""
+    """An error as RFC 9457 has it.
+
+    `errors` names each field at fault of a request that isn't valid, `doc_id` the document that a duplicate is one of.
+    """
 
     type: str
     title: str
@@ -278,6 +281,7 @@ class Problem(BaseModel):
     detail: str
     instance: str
     errors: list[dict[str, str]] | None = None
+    doc_id: str | None = None
 
 
 def _ranked(hits: Sequence[Hit]) -> tuple[PassageOut, ...]:

@@ -19,6 +19,7 @@ from models.embed import Embedder, load_embedder
 from rag.retrieve import Found, Retriever
 
 if TYPE_CHECKING:
+    from api.intake import Intake
     from ingest.pipeline import Pipeline
     from models.chat import Chat
     from rag.answer import Answerer, AnswerStream
@@ -55,6 +56,7 @@ class Services:
         self._store = Once(lambda: Store.open(settings))
         self._embedder = Once(lambda: load_embedder(settings))
         self._chat = Once(self._load_chat)
+        self._intake = Once(self._open_intake)
         self._retriever: tuple[str, Retriever] | None = None
         self._retriever_lock = threading.Lock()
 
@@ -81,6 +83,10 @@ class Services:
         from ingest.pipeline import Pipeline
 
         return Pipeline(self.store, self._embedder, self.settings)
+
+    @property
+    def intake(self) -> "Intake":
+        return self._intake()
 
     @property
     def retriever(self) -> Retriever:
@@ -187,8 +193,15 @@ class Services:
 
         return load_chat(self.settings)
 
+    def _open_intake(self) -> "Intake":
+        from api.intake import Intake
+
+        return Intake(self.store, self._embedder, self.settings, lambda: self.retriever)
+
     def close(self) -> None:
-        """Let go of what was opened: answers being written are finished first."""
+        """Let go of what was opened: documents that were sent and answers being written are finished first."""
+        if self._intake.made:
+            self.intake.close()
         if self._chat.made:
             self.chat.close()
         if self._store.made:

@@ -6,6 +6,7 @@ gone, the file was renamed and so is the document; else it is passed over.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,22 +20,24 @@ from ingest.mojibake import restore
 from ingest.passages import split_passages
 from ingest.read import decode, raw_document, read_file
 from ingest.tables import find_tables
-from kb.errors import BusyError, GuideError, NotFoundError, UnreachableError
+from kb.errors import BusyError, GuideError, InputError, NotFoundError, TooLargeError, UnreachableError
 from kb.records import Document, Passage, RawDocument, Table
 from kb.settings import Settings
 from kb.store import Change, DocumentInfo, Store
 from models.embed import Embedder, fingerprint
 
-__all__ = ["Ingested", "Pipeline", "document_id", "pipeline_version"]
+__all__ = ["Ingested", "Pipeline", "ReadDocument", "check_sent", "document_id", "pipeline_version", "read_document"]
 
 # Small documents are committed together: a commit takes longer than they do.
 GROUP_DOCUMENTS = 64
 GROUP_PASSAGES = 1000
+LONGEST_NAME = 255
+NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What became of one file. `document_id` is that of the document with its content; `error` is set if it failed."""
+    """What became of one file. `document_id` is that of the document with its content; `failure` says why it failed."""
 
     name: str
     document_id: str
@@ -42,27 +45,48 @@ class Ingested:
     passages: int = 0
     repairs: int = 0
     damage: tuple[str, ...] = ()
-    error: str | None = None
+    failure: GuideError | None = None
+
+    @property
+    def error(self) -> str | None:
+        return str(self.failure) if self.failure else None
+
+
+@dataclass(frozen=True)
+class ReadDocument:
+    """A document as it is known, with its passages and tables."""
+
+    document: Document
+    passages: Sequence[Passage]
+    tables: Sequence[Table]
 
 
 @dataclass(frozen=True)
 class _Prepared:
     """A document that is to be stored, and what will be said of it then."""
 
-    document: Document
-    passages: Sequence[Passage]
-    tables: Sequence[Table]
+    read: ReadDocument
     outcome: Ingested
     instead_of: str | None
 
 
 class Pipeline:
-    """Takes files into a store; the embedding model is loaded only when there is something to embed."""
+    """Takes files into a store; the embedding model is loaded only when there is something to embed.
 
-    def __init__(self, store: Store, embedder: Callable[[], Embedder], settings: Settings) -> None:
+    `read` is `read_document`, or what does the same elsewhere, in another process say.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        embedder: Callable[[], Embedder],
+        settings: Settings,
+        read: "Callable[[RawDocument], ReadDocument] | None" = None,
+    ) -> None:
         self._store = store
         self._embedder = embedder
         self._settings = settings
+        self._read = read or read_document
 
     def ingest(
         self, paths: Sequence[Path], progress: Callable[[str, int, int], None] | None = None
@@ -100,10 +124,11 @@ class Pipeline:
     def ingest_bytes(self, name: str, data: bytes) -> Ingested:
         """Takes in one document that was sent; failures are reported as `ingest` does."""
         name = readable_name(name)
+        try:
+            check_sent(name, len(data), self._settings)
+        except InputError as problem:
+            return Ingested(name, document_id(name), "failed", failure=problem)
         self._follow_embedding()
-        error = self._refusal(name, data)
-        if error:
-            return Ingested(name, document_id(name), "failed", error=error)
         known = _Known(self._store.documents())
         return next(self._store_group([self._prepare(raw_document(name, data), known, lambda _: True)]))
 
@@ -114,16 +139,6 @@ class Pipeline:
         except NotFoundError:
             return None
         return Ingested(name, document_id(name), "deleted")
-
-    def _refusal(self, name: str, data: bytes) -> str | None:
-        """What is wrong with a document that was sent, before it is read."""
-        if not name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-            return f"{name!r}: not a document's name. Give a file name or a path below a folder, like notes/a.md."
-        limit = self._settings.max_document_mb
-        if len(data) > limit * 1_000_000:
-            size = len(data) / 1e6
-            return f"{name}: {size:.1f} MB; max_document_mb is {limit:g}. Split it, or raise GUIDE_MAX_DOCUMENT_MB."
-        return None
 
     def _follow_embedding(self) -> None:
         """Indexes the whole store anew if another embedding model was set since."""
@@ -138,15 +153,14 @@ class Pipeline:
         return fingerprint(folder) if folder.is_dir() else self._embedder().fingerprint
 
     def _prepare_file(self, item: Found, known: "_Known") -> Ingested | _Prepared:
-        error = item.error
-        if error is None:
-            try:
-                raw = read_file(item.path, self._settings)
-                raw = RawDocument(item.name, raw.data, raw.sha256)
-                return self._prepare(raw, known, lambda name: (item.root / name).exists())
-            except GuideError as problem:
-                error = str(problem)
-        return Ingested(item.name, document_id(item.name), "failed", error=error)
+        try:
+            if item.error is not None:
+                raise InputError(item.error)
+            raw = read_file(item.path, self._settings)
+            raw = RawDocument(item.name, raw.data, raw.sha256)
+            return self._prepare(raw, known, lambda name: (item.root / name).exists())
+        except GuideError as problem:
+            return Ingested(item.name, document_id(item.name), "failed", failure=problem)
 
     def _prepare(self, raw: RawDocument, known: "_Known", there: Callable[[str], bool]) -> Ingested | _Prepared:
         """What is to be stored, or why nothing is; `there` tells whether the file of a document still exists."""
@@ -157,19 +171,20 @@ class Pipeline:
         if twin and same and not renamed and twin.pipeline == pipeline_version():
             return Ingested(raw.name, twin.id, "unchanged", twin.passages, twin.repairs, twin.damage)
         try:
-            document, passages = read_document(raw)
+            read = self._read(raw)
         except GuideError as problem:
-            return Ingested(raw.name, document_id(raw.name), "failed", error=str(problem))
+            return Ingested(raw.name, document_id(raw.name), "failed", failure=problem)
         status: Literal["added", "changed"] = "changed" if before or renamed else "added"
-        outcome = Ingested(raw.name, document.id, status, len(passages), len(document.repairs), document.damage)
-        prepared = _Prepared(document, passages, find_tables(document), outcome, renamed.id if renamed else None)
+        document = read.document
+        outcome = Ingested(raw.name, document.id, status, len(read.passages), len(document.repairs), document.damage)
+        prepared = _Prepared(read, outcome, renamed.id if renamed else None)
         known.add(prepared)
         return prepared
 
     def _store_group(self, group: Sequence[Ingested | _Prepared]) -> Iterator[Ingested]:
         """Stores what is prepared, together or, if that fails, one by one; yields all outcomes in order."""
         prepared = [item for item in group if isinstance(item, _Prepared)]
-        failures: dict[str, str] = {}
+        failures: dict[str, GuideError] = {}
         twins: dict[str, str] = {}
         if prepared:
             embedder = self._embedder()
@@ -183,11 +198,11 @@ class Pipeline:
                     try:
                         twins |= self._store.replace_all([change], embedder.fingerprint)
                     except GuideError as problem:
-                        failures[change.document.id] = f"{change.document.name}: {problem}"
+                        failures[change.document.id] = type(problem)(f"{change.document.name}: {problem}")
         for item in group:
             outcome = item.outcome if isinstance(item, _Prepared) else item
-            if error := failures.get(outcome.document_id):
-                yield replace(outcome, status="failed", error=error)
+            if failure := failures.get(outcome.document_id):
+                yield replace(outcome, status="failed", failure=failure)
             elif twin := twins.get(outcome.document_id):
                 yield replace(outcome, status="unchanged", document_id=twin)
             else:
@@ -208,7 +223,7 @@ class _Known:
         return self._by_content.get(sha256)
 
     def add(self, prepared: _Prepared) -> None:
-        document, outcome = prepared.document, prepared.outcome
+        document, outcome = prepared.read.document, prepared.outcome
         info = DocumentInfo(
             id=document.id,
             name=document.name,
@@ -228,8 +243,28 @@ class _Known:
         self._by_name[document.name] = self._by_content[document.sha256] = info
 
 
-def read_document(raw: RawDocument) -> tuple[Document, list[Passage]]:
-    """The document that the bytes are, decoded and mojibake restored, and its passages.
+def check_sent(name: str, size: int, settings: Settings) -> None:
+    """Whether a document that is sent, of `size` bytes, can be taken in under this name.
+
+    Raises:
+        InputError: the name is none for a document.
+        TooLargeError: there are more than `max_document_mb`.
+    """
+    path = PurePosixPath(name)
+    leads_elsewhere = path.is_absolute() or ".." in path.parts or "\\" in name
+    if not path.parts or leads_elsewhere or len(name) > LONGEST_NAME or NO_TEXT.search(name):
+        raise InputError(
+            f"{name!r}: not a document's name. Give a file name or a path below a folder, like notes/a.md."
+        )
+    limit = settings.max_document_mb
+    if size > limit * 1_000_000:
+        raise TooLargeError(
+            f"{name}: {size / 1e6:.1f} MB; max_document_mb is {limit:g}. Split it, or raise GUIDE_MAX_DOCUMENT_MB."
+        )
+
+
+def read_document(raw: RawDocument) -> ReadDocument:
+    """The document that the bytes are, decoded and mojibake restored, with its passages and tables.
 
     Its title is its first heading or else its name.
 
@@ -251,7 +286,8 @@ def read_document(raw: RawDocument) -> tuple[Document, list[Passage]]:
     )
     passages = split_passages(document)
     headings = (passage.section[0] for passage in passages if passage.section)
-    return replace(document, title=next(headings, document.title)), passages
+    document = replace(document, title=next(headings, document.title))
+    return ReadDocument(document, passages, find_tables(document))
 
 
 def document_id(name: str) -> str:
@@ -271,15 +307,16 @@ def pipeline_version() -> str:
 
 
 def _changes(prepared: Sequence[_Prepared], embedder: Embedder) -> list[Change]:
-    vectors = embedder.embed_passages([passage.indexed for item in prepared for passage in item.passages])
-    ends = np.cumsum([len(item.passages) for item in prepared])
+    reads = [item.read for item in prepared]
+    vectors = embedder.embed_passages([passage.indexed for read in reads for passage in read.passages])
+    ends = np.cumsum([len(read.passages) for read in reads])
     parts = np.split(vectors, ends[:-1])
     return [
-        Change(item.document, item.passages, part, pipeline_version(), item.instead_of, item.tables)
+        Change(item.read.document, item.read.passages, part, pipeline_version(), item.instead_of, item.read.tables)
         for item, part in zip(prepared, parts, strict=True)
     ]
 
 
 def _is_full(group: Sequence[Ingested | _Prepared]) -> bool:
-    passages = sum(len(item.passages) for item in group if isinstance(item, _Prepared))
+    passages = sum(len(item.read.passages) for item in group if isinstance(item, _Prepared))
     return len(group) >= GROUP_DOCUMENTS or passages >= GROUP_PASSAGES

@@ -27,6 +27,18 @@ UNMARKED_WIDE = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 HIGH = re.compile(r"[^\x00-\x7f]")
 
+# Formats that hold text but are none, by their first bytes.
+OTHER_FORMATS = (
+    (b"%PDF-", "a PDF"),
+    (b"PK\x03\x04", "a ZIP archive (.docx, .xlsx, .pptx and .epub are too)"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a document of an older Word, Excel or PowerPoint"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"{\\rtf", "an RTF document"),
+)
+
 # In Western text a letter above ASCII stands in a word of ASCII letters or alone (à), a curly quote or dash anywhere.
 # ð, ý and þ are left out: where they are met the file is nearly always Turkish Windows-1254, not Icelandic.
 WESTERN = re.compile(
@@ -100,10 +112,13 @@ def decode(raw: RawDocument) -> Decoded:
     stand in words), and what charset-normalizer recognises as coherent language.
 
     Raises:
-        InputError: the bytes are no text, are cut off or broken in the encoding they are in, or fit no encoding.
+        InputError: the bytes are another format, no text, cut off or broken in their encoding, or fit no encoding.
     """
     if not raw.data:
         raise InputError(f"{raw.name}: the document is empty. Give a file that holds text.")
+    for signature, format_name in OTHER_FORMATS:
+        if raw.data.startswith(signature):
+            raise InputError(f"{raw.name}: {format_name}, not a text. Convert it to Markdown or plain text first.")
     decoded = _marked(raw) or _read_as(raw.data, "utf-8") or _wide(raw.data) or _by_evidence(raw)
     controls = len(CONTROLS.findall(decoded.text))
     if "\x00" in decoded.text or controls * 100 > len(decoded.text):

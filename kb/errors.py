@@ -4,11 +4,13 @@ __all__ = [
     "BusyError",
     "ChatServerError",
     "ConfigError",
+    "DuplicateError",
     "GuideError",
     "InputError",
     "ModelError",
     "NotFoundError",
     "StoreError",
+    "TooLargeError",
     "UnreachableError",
     "WorkerError",
 ]
@@ -20,6 +22,21 @@ class GuideError(Exception):
 
 class InputError(GuideError):
     """A file, a question or a field that can't be used as it is."""
+
+
+class TooLargeError(InputError):
+    """A document or a request with more bytes than are taken."""
+
+
+class DuplicateError(InputError):
+    """A document whose content is there already, as the document with the id `document_id`."""
+
+    def __init__(self, message: str, document_id: str) -> None:
+        super().__init__(message, document_id)
+        self.document_id = document_id
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class NotFoundError(GuideError):

@@ -71,9 +71,9 @@ class Folder:
 
     def expected(self, word: str, edition: int) -> Expected:
         if (word, edition) not in self.known:
-            document, passages = read_document(raw_document(f"{word}.md", self.text(word, edition).encode()))
-            vectors = self.embedder.embed_passages([passage.indexed for passage in passages])
-            self.known[word, edition] = Expected(document.text, passages, vectors)
+            read = read_document(raw_document(f"{word}.md", self.text(word, edition).encode()))
+            vectors = self.embedder.embed_passages([passage.indexed for passage in read.passages])
+            self.known[word, edition] = Expected(read.document.text, list(read.passages), vectors)
         return self.known[word, edition]
 
     @cached_property
