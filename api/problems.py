@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from api.schemas import Problem
+from api.schemas import Problem, ProblemForOpenAI
 from kb.errors import (
     BusyError,
     ChatServerError,
@@ -42,6 +42,7 @@ STATUS: Mapping[type[GuideError], HTTPStatus] = {
     WorkerError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 RETRY_AFTER_SECONDS = 5
+OPENAI_ROUTES = ("/v1/chat/", "/v1/completions", "/v1/embeddings", "/v1/models")
 UNFORESEEN = "Something went wrong here; the server's log says what."
 
 _log = logging.getLogger("guide")
@@ -116,4 +117,5 @@ def _unexpected(request: Request, error: Exception) -> JSONResponse:
 
 
 def _problem(status: HTTPStatus, detail: str, instance: str, *, kind: str = "about:blank", **more: Any) -> Problem:
-    return Problem(type=kind, title=status.phrase, status=status, detail=detail, instance=instance, **more)
+    told = ProblemForOpenAI(message=detail, type=kind, code=status) if instance.startswith(OPENAI_ROUTES) else None
+    return Problem(type=kind, title=status.phrase, status=status, detail=detail, instance=instance, error=told, **more)

@@ -71,6 +71,7 @@ class AskRequest(SearchRequest):
 
     mode: Mode = Field(default="rag", description="plain answers without retrieval")
     adapter: str | None = Field(default=None, description="a name, or none; the configured one unless given")
+    stream: bool = Field(default=False, description="the answer in pieces, as server-sent events")
 
 
 class CompareRequest(Asked):
@@ -269,10 +270,19 @@ class Readiness(Wire):
     missing: tuple[str, ...]
 
 
+class ProblemForOpenAI(BaseModel):
+    """An error in the form of OpenAI."""
+
+    message: str
+    type: str
+    code: int
+
+
 class Problem(BaseModel):
     """An error as RFC 9457 has it.
 
-    `errors` names each field at fault of a request that isn't valid, `doc_id` the document that a duplicate is one of.
+    `errors` names each field at fault of a request that isn't valid, `doc_id` the document that a duplicate is one of,
+    and `error` says the same again on the routes of OpenAI, where its clients look for it.
     """
 
     type: str
@@ -282,6 +292,7 @@ class Problem(BaseModel):
     instance: str
     errors: list[dict[str, str]] | None = None
     doc_id: str | None = None
+    error: ProblemForOpenAI | None = None
 
 
 def _ranked(hits: Sequence[Hit]) -> tuple[PassageOut, ...]:

@@ -4,7 +4,9 @@ What only some ways in need is imported with it, so that a search does not wait 
 """
 
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
@@ -21,9 +23,11 @@ from rag.retrieve import Found, Retriever
 if TYPE_CHECKING:
     from api.intake import Intake
     from ingest.pipeline import Pipeline
-    from models.chat import Chat
-    from rag.answer import Answerer, AnswerStream
+    from models.chat import Chat, Conversation
+    from rag.answer import Answerer, AnswerStream, Asking
     from rag.compare import Comparison
+
+PLAIN_ROOM = 128  # tokens that a plain answer should have room for
 
 T = TypeVar("T")
 _IMPORTING = threading.Lock()
@@ -53,6 +57,7 @@ class Services:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.opened = int(time.time())
         self._store = Once(lambda: Store.open(settings))
         self._embedder = Once(lambda: load_embedder(settings))
         self._chat = Once(self._load_chat)
@@ -150,6 +155,24 @@ class Services:
         question = self._askable(question, documents=mode != "plain", within=within)
         asking = Asking(mode=mode, adapter=adapter or "default", top_k=top_k, within=within)
         return self.answerer.stream(question, asking)
+
+    def converse(self, turns: "Conversation", asking: "Asking") -> "AnswerStream":
+        """The answer to the last turn of a conversation, as it is made; `asking.history` is taken from the turns.
+
+        From the documents, a follow-up question is made whole first; raises as `stream` does, but for what is asked
+        plainly only the model's window is a limit.
+        """
+        _import_models()
+        from rag.conversation import fitting_turns, standalone
+
+        if asking.mode == "plain":
+            wanted = asking.max_new_tokens or PLAIN_ROOM
+            *history, last = fitting_turns(turns, self.chat.room, wanted)
+            return self.answerer.stream(last.content, replace(asking, history=history))
+        *history, last = [turn for turn in turns if turn.role != "system"]
+        last = replace(last, content=self._askable(last.content, within=asking.within))
+        question = standalone([*history, last], self.chat if self.chat.writes_well else None)
+        return self.answerer.stream(question, replace(asking, history=history))
 
     def compare(self, question: str, seed: int = 0) -> "Comparison":
         """The same question plain and with retrieval, without and with the adapter; raises as `ask` does."""

@@ -36,6 +36,9 @@ class Embedder(Protocol):
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """One vector [dimension] of unit length."""
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """How many tokens the model's tokenizer makes of the texts, special ones left out."""
+
 
 class StaticEmbedder:
     """The mean of a text's piece vectors, without torch: equals sentence-transformers' `StaticEmbedding`."""
@@ -75,6 +78,10 @@ class StaticEmbedder:
         vector: NDArray[np.float32] = self.embed_passages([text])[0]
         return vector
 
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        encoded = self._tokenizer.encode_batch_fast([_encodable(text) for text in texts], add_special_tokens=False)
+        return sum(len(encoding.ids) for encoding in encoded)
+
 
 class SentenceTransformerEmbedder:
     """Any sentence-transformers model, with the query and passage prompts that its own config names."""
@@ -99,6 +106,12 @@ class SentenceTransformerEmbedder:
         encoded = self._model.encode_query([_encodable(text)], show_progress_bar=False)
         vector: NDArray[np.float32] = _unit(np.asarray(encoded, dtype=np.float32))[0]
         return vector
+
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        tokenizer = self._model.tokenizer
+        if hasattr(tokenizer, "encode_batch"):  # a bare one, of a static embedding
+            return sum(len(encoding.ids) for encoding in tokenizer.encode_batch(list(map(_encodable, texts))))
+        return sum(map(len, tokenizer(list(map(_encodable, texts)), add_special_tokens=False)["input_ids"]))
 
 
 def load_embedder(settings: Settings) -> Embedder:

@@ -152,6 +152,9 @@ def test_nearness_allows_for_what_the_model_puts_near_anyway(level: float, expec
             assert tuple(texts) == UNRELATED
             return np.array([[level, np.sqrt(1 - level**2)]] * len(texts), dtype=np.float32)
 
+        def count_tokens(self, texts: Sequence[str]) -> int:
+            return len(texts)
+
         def embed_query(self, text: str) -> NDArray[np.float32]:
             raise AssertionError(text)
 

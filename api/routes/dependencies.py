@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.services import Services
+from api.streaming import Desk
 
 
 def _services(request: Request) -> Services:
@@ -14,4 +15,12 @@ def _services(request: Request) -> Services:
     return services
 
 
+def _desk(request: Request) -> Desk:
+    desk = request.app.state.desk
+    if not isinstance(desk, Desk):
+        raise TypeError("the application's lifespan has not begun")
+    return desk
+
+
+GivenDesk = Annotated[Desk, Depends(_desk)]
 GivenServices = Annotated[Services, Depends(_services)]

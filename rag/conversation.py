@@ -1,0 +1,183 @@
+"""A conversation into one question that can be searched for by itself, and into what a model has room for.
+
+A follow-up leaves out what was said before: "它的缺点呢？". It is told by its form, not by its matter: words that point
+back, openings that go on, or a short question without a subject of its own. What it left out is taken from the
+question before, which was made whole in the same way; a capable model is asked to write the whole question instead.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from kb.segment import words
+from kb.terms import ENGLISH_STOP_WORDS, HAN_STOP_WORDS
+from models.chat import Chat, Conversation, Message
+from rag.prompt import language_of
+
+__all__ = ["fitting_turns", "follow_up", "rewritten", "standalone"]
+
+MOST_SUBJECTS = 3
+SHORT_HAN = 12  # characters; a longer question without pronouns says itself what it is about
+SHORT_ENGLISH = 5  # words
+REWRITTEN_TOKENS = 128
+LONGEST_REWRITTEN = 400
+
+IDENTIFIER = re.compile(r"[A-Za-z_][\w]*(?:[-.+/][A-Za-z0-9_]+)*|\d[\w.-]*[A-Za-z]\w*", re.ASCII)
+QUOTED = re.compile(r"[「“《\"](.{2,40}?)[」”》\"]")
+HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
+ORDINALS = (("前者", 0), ("后者", 1), ("the former", 0), ("the latter", 1))
+PRONOUNS_HAN = frozenset({"它", "它们", "其", "他", "他们", "她", "二者", "两者"})
+POINTERS_HAN = re.compile(r"这|那(?!么$)|该(?!怎)|此|上面|上述|前面|刚才|刚刚|后一|前一|另一")
+PRONOUNS_ENGLISH = re.compile(r"\b(it|its|they|them|their|both)\b", re.IGNORECASE)
+POINTERS_ENGLISH = re.compile(r"\b(this|that|these|those|above|previous|other one|the same|instead)\b", re.IGNORECASE)
+OPENING = re.compile(
+    r"^\s*(?:(?:那么|那|还有|另外|以及|换成|如果是)(?!些|个|种)|(?:and|but|or|what about|how about)\b)[\s，,]*",
+    re.IGNORECASE,
+)
+CLOSING = re.compile(r"(呢|吗|嘛)?[\s？?。.！!]*$")
+DEFINITION = re.compile(
+    r"什么是|是什么(意思)?|何谓|定义|^\s*(what\s+(is|are)|define|explain)\s+(?!it\b|its\b|the\s+\w+$)", re.IGNORECASE
+)
+REWRITE = {
+    "zh": (
+        "把最后一个问题改写成不看前文也能懂的完整问题，补上省略的对象，不要回答。只输出改写后的问题。"
+        "\n\n{turns}\n\n最后一个问题：{question}"
+    ),
+    "en": (
+        "Rewrite the last question so that it can be understood without the conversation: fill in what it leaves out, "
+        "and do not answer it. Output only the rewritten question.\n\n{turns}\n\nLast question: {question}"
+    ),
+}
+
+
+def standalone(turns: Conversation, chat: Chat | None = None) -> str:
+    """The last question of a conversation, made whole from the turns before it.
+
+    With `chat`, a model that writes well, that one writes it where the question is a follow-up.
+    """
+    question, answered = "", ""
+    for turn in turns[:-1]:
+        if turn.role == "user":
+            question = follow_up(turn.content, question, answered)
+        elif turn.role == "assistant":
+            answered = turn.content
+    last = turns[-1].content
+    whole = follow_up(last, question, answered)
+    if whole != last and chat is not None:
+        return rewritten(turns, chat) or whole
+    return whole
+
+
+def follow_up(text: str, before: str, answered: str = "") -> str:
+    """A question made whole from the whole question before it and its answer; unchanged if it is no follow-up."""
+    text = text.strip()
+    if not before.strip() or not _depends(text):
+        return text
+    subjects = _subjects(before) or _subjects(answered)[:1]
+    if not subjects:
+        return f"{before} {text}"
+    for word, place in ORDINALS:
+        if word in text.lower() and len(subjects) > place:
+            return re.sub(word, subjects[place], text, flags=re.IGNORECASE)
+    asked = CLOSING.sub("", OPENING.sub("", text))
+    if OPENING.match(text) and not _content(asked.replace(" ", "")):
+        return f"{before} {text}"
+    if _goes_on(text):
+        return _instead(asked, before)
+    replaced = _replaced(text, "、".join(subjects) if language_of(text) == "zh" else " and ".join(subjects))
+    return replaced or f"{' '.join(subjects)} {text}"
+
+
+def rewritten(turns: Conversation, chat: Chat) -> str | None:
+    """The last question as the model writes it, whole; None where it writes none."""
+    question = turns[-1].content
+    said = "\n".join(f"{turn.role}: {turn.content[:LONGEST_REWRITTEN]}" for turn in turns[:-1] if turn.role != "system")
+    prompt = REWRITE[language_of(question)].format(turns=said, question=question)
+    written = chat.submit([Message("user", prompt)], None, max_new_tokens=REWRITTEN_TOKENS).result().text.strip()
+    first = written.splitlines()[0].strip(' "“”') if written else ""
+    return first if 0 < len(first) <= LONGEST_REWRITTEN else None
+
+
+def fitting_turns(turns: Conversation, room: Callable[[Conversation], int], wanted: int) -> Conversation:
+    """The turns without the oldest ones that the model's window has no room for; a leading system turn stays."""
+    system = [turn for turn in turns[:1] if turn.role == "system"]
+    rest = list(turns[len(system) :])
+    while len(rest) > 1 and room([*system, *rest]) < wanted:
+        del rest[: 2 if len(rest) > 2 else 1]
+    return [*system, *rest]
+
+
+def _depends(text: str) -> bool:
+    if _points_back(text) or OPENING.match(text) or _goes_on(text):
+        return True
+    if _identifiers(text) or QUOTED.search(text) or DEFINITION.search(text):
+        return False
+    if language_of(text) == "zh":
+        return sum(map(len, HAN_RUN.findall(text))) <= SHORT_HAN
+    return len(text.split()) <= SHORT_ENGLISH
+
+
+def _points_back(text: str) -> bool:
+    if any(word in PRONOUNS_HAN for run in HAN_RUN.findall(text) for word in words(run)) or POINTERS_HAN.search(text):
+        return True
+    lowered = text.lower()
+    return bool(
+        PRONOUNS_ENGLISH.search(text) or POINTERS_ENGLISH.search(text) or any(word in lowered for word, _ in ORDINALS)
+    )
+
+
+def _goes_on(text: str) -> bool:
+    """Whether it only puts something else into the question before: "那 QLoRA 呢？", "What about QLoRA?"."""
+    asked = CLOSING.sub("", OPENING.sub("", text))
+    opened = OPENING.match(text) is not None
+    return asked != text.strip() and (opened or text.rstrip("？? ").endswith("呢")) and len(_content(asked)) <= 2
+
+
+def _instead(asked: str, before: str) -> str:
+    new, old = _identifiers(asked), _identifiers(before)
+    if new and len(old) == 1:
+        return re.sub(rf"(?<![A-Za-z0-9]){re.escape(old[0])}(?![A-Za-z0-9])", lambda _: asked.strip(), before)
+    return f"{before} {asked}"
+
+
+def _replaced(text: str, subject: str) -> str | None:
+    """The text with the subject where a pronoun stands, if there is one."""
+    if PRONOUNS_ENGLISH.search(text):
+        return PRONOUNS_ENGLISH.sub(lambda _: subject, text, count=1)
+    for run in HAN_RUN.finditer(text):
+        at = run.start()
+        for word in words(run[0]):
+            if word in PRONOUNS_HAN:
+                return f"{text[:at]} {subject} {text[at + len(word) :]}".strip()
+            at += len(word)
+    return None
+
+
+def _subjects(text: str) -> Sequence[str]:
+    """What a question is about: names and identifiers, else what is quoted, else its longest stretch of content."""
+    found = _identifiers(text) or QUOTED.findall(text)
+    if not found:
+        stretches = _content(text)
+        found = [max(stretches, key=len)] if stretches else []
+    return list(dict.fromkeys(found))[:MOST_SUBJECTS]
+
+
+def _identifiers(text: str) -> list[str]:
+    return [
+        name for name in IDENTIFIER.findall(text) if name.lower() not in ENGLISH_STOP_WORDS and _is_name(name, text)
+    ]
+
+
+def _is_name(name: str, text: str) -> bool:
+    """Any Latin word in Chinese text; in English what is not written like an ordinary word."""
+    return language_of(text) == "zh" or (not name.islower() and not name.istitle())
+
+
+def _content(text: str) -> list[str]:
+    """The stretches of a text between stop words."""
+    stretches = []
+    for run in HAN_RUN.findall(text):
+        for stop, group in groupby(words(run), HAN_STOP_WORDS.__contains__):
+            if not stop:
+                stretches.append("".join(group))
+    return stretches + [word for word in IDENTIFIER.findall(text) if word.lower() not in ENGLISH_STOP_WORDS]
