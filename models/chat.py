@@ -101,12 +101,14 @@ class Chat(Protocol):
     """A chat model with adapters by name; "none" always means the bare base. Safe to call from any thread.
 
     `scores` says whether `score` can be had: without it, what a model finds likely has to be left out. `writes_well`
-    says whether the model is large enough to be let write freely from passages.
+    says whether the model is large enough to be let write freely from passages. `caveats` say, one sentence each, why a
+    comparison of base and adapter is not what it seems.
     """
 
     name: str
     adapters: tuple[str, ...]
     scores: bool
+    caveats: tuple[str, ...]
 
     @property
     def window(self) -> int:

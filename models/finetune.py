@@ -26,7 +26,7 @@ from kb.errors import InputError
 from models.chat import Message
 from models.inspect import MANIFEST, config_digest, fingerprint, locate
 from models.load import load_base, load_tokenizer, pick_device
-from models.template import Supervised, render_supervised
+from models.template import ChatTemplate, Supervised
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ def teach(model: Any, tokenizer: PreTrainedTokenizerBase, data: Path, config: Fi
     began = time.monotonic()
     torch.manual_seed(config.seed)
     order = random.Random(config.seed)
-    rows = [render_supervised(tokenizer, conversation) for conversation in read_conversations(data)]
+    template = ChatTemplate(tokenizer)
+    rows = [template.supervised(conversation) for conversation in read_conversations(data)]
     rows = [row for row in rows if len(row.ids) <= config.max_tokens]
     order.shuffle(rows)
     kept = max(1, int(len(rows) * config.held_out))

@@ -8,27 +8,26 @@ import atexit
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from transformers import LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from kb.errors import BusyError, InputError, ModelError
 from models.chat import GREEDY, Conversation, Generation, Sampling, Scored, Stream, chosen_adapter
-from models.sampling import RowSampler
-from models.stream import Request, TextDecoder, Writing
-from models.template import render, stop_ids
+from models.inspect import AdapterFacts
+from models.passes import Passes
+from models.stream import Request, TextDecoder
+from models.switching import Adapters
+from models.template import ChatTemplate
 
-BASE = "__base__"
 MOST_WAITING = 128
 MOST_ROWS = 32
 GATHER_SECONDS = 0.003
-SMALL_PARAMETERS = 50_000_000
+UNTOLD_WINDOW = 2048  # of models that have no positions of their own, such as T5 and BLOOM
 WRITES_WELL = 400_000_000  # the smallest instruction-tuned models that follow one, such as Qwen2.5-0.5B
 
 
@@ -38,10 +37,27 @@ class ChatModel:
     scores = True
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str, adapters: Sequence[str] = ()
+        self,
+        model: PreTrainedModel,
+        template: ChatTemplate,
+        name: str,
+        adapters: Mapping[str, AdapterFacts] | None = None,
+        *,
+        more_stops: Sequence[str] = (),
+        window: int | None = None,
     ) -> None:
-        self.model, self.tokenizer, self.name, self.adapters = model, tokenizer, name, tuple(adapters)
-        self._stops = stop_ids(tokenizer, model.generation_config)
+        self.model, self.template, self.tokenizer, self.name = model, template, template.tokenizer, name
+        self.adapters = tuple(adapters or ())
+        self.caveats = tuple(
+            f"Without adapter {name} the model is not the untouched base: {why}."
+            for name, adapter in (adapters or {}).items()
+            if (why := adapter.changes_base)
+        )
+        stops = template.stops(model.generation_config, more_stops)
+        pad = self.tokenizer.pad_token_id
+        self._passes = Passes(model, Adapters(model, adapters or {}), stops, stops[0] if pad is None else int(pad))
+        self._virtual = max((adapter.virtual_tokens for adapter in (adapters or {}).values()), default=0)
+        self._window = window
         self._waiting: deque[Request | Callable[[], None]] = deque()
         self._news = threading.Condition()
         self._worker: threading.Thread | None = None
@@ -49,8 +65,10 @@ class ChatModel:
 
     @property
     def window(self) -> int:
-        """The longest sequence in tokens that the model was made for."""
-        return int(self.model.config.max_position_embeddings)
+        """The longest sequence in tokens that the model was made for, or that was set."""
+        made_for = getattr(self.model.config, "max_position_embeddings", None)
+        most = int(made_for or min(self.tokenizer.model_max_length, UNTOLD_WINDOW))
+        return min(self._window or most, most if made_for else self._window or most) - self._virtual
 
     @property
     def writes_well(self) -> bool:
@@ -59,7 +77,7 @@ class ChatModel:
 
     def room(self, conversation: Conversation) -> int:
         """How many tokens the window has left for an answer to a conversation; below 1: it is too long."""
-        return self.window - len(render(self.tokenizer, conversation))
+        return self.window - len(self.template.render(conversation))
 
     def adapter_name(self, wanted: str | None) -> str | None:
         return chosen_adapter(self.adapters, wanted)
@@ -106,13 +124,13 @@ class ChatModel:
         A prompt that is too long for the window loses its beginning, never its end or the continuation.
         """
         target = self.tokenizer(continuation, add_special_tokens=False)["input_ids"][: self.window // 2]
-        prompts = [render(self.tokenizer, c)[-(self.window - len(target)) :] for c in conversations]
+        prompts = [self.template.render(c)[-(self.window - len(target)) :] for c in conversations]
         lengths = [len(prompt) + len(target) for prompt in prompts]
         nats = np.zeros(len(prompts))
         for rows in _batches(lengths, batch_tokens):
             batch, names = [prompts[i] for i in rows], [adapters[i] for i in rows]
             done: Future[NDArray[np.float64]] = Future()
-            self._enqueue([_job(done, lambda b=batch, n=names: self._continuation_nats(b, target, n))])  # type: ignore[misc]
+            self._enqueue([_job(done, lambda b=batch, n=names: self._passes.continuation_nats(b, target, n))])  # type: ignore[misc]
             nats[rows] = done.result()
         return Scored(nats, sum(lengths))
 
@@ -133,7 +151,7 @@ class ChatModel:
         sampling: Sampling,
         stop: Sequence[str],
     ) -> Request:
-        prompt = render(self.tokenizer, conversation)
+        prompt = self.template.render(conversation)
         room = self.window - len(prompt)
         if room < 1:
             raise InputError(
@@ -144,11 +162,11 @@ class ChatModel:
 
     def _enqueue(self, jobs: Sequence[Request | Callable[[], None]]) -> None:
         with self._news:
+            if self._closed:
+                raise ModelError(f"The model {self.name} was closed. Load it again.")
             if len(self._waiting) + len(jobs) > MOST_WAITING:
                 raise BusyError(f"{len(self._waiting)} requests are waiting for the model. Try again in a few seconds.")
             self._waiting.extend(jobs)
-            if self._closed:
-                raise ModelError(f"The model {self.name} was closed. Load it again.")
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="chat-model", daemon=True)
                 self._worker.start()
@@ -178,74 +196,12 @@ class ChatModel:
         return company
 
     def _answer(self, batch: Sequence[Request]) -> None:
-        try:
-            ids, mask = self._left_padded([request.prompt for request in batch])
-            longest = max(request.max_new_tokens for request in batch)
-            with torch.inference_mode(), self._few_threads():
-                cast("Any", self.model).generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    max_new_tokens=longest,
-                    do_sample=False,
-                    eos_token_id=self._stops,
-                    pad_token_id=self._pad,
-                    logits_processor=LogitsProcessorList([RowSampler([r.sampling for r in batch], ids.shape[1])]),
-                    stopping_criteria=[Writing(batch, self._stops)],
-                    **self._mixed([request.adapter for request in batch]),
-                )
-        except Exception as problem:  # noqa: BLE001 - whatever it was, every caller must hear of it
-            error = ModelError(f"The model {self.name} failed while answering: {problem}")
-            error.__cause__ = problem
-            for request in batch:
-                request.stream.put(error)
-
-    def _continuation_nats(
-        self, prompts: list[list[int]], target: list[int], adapters: Sequence[str | None]
-    ) -> NDArray[np.float64]:
-        ids, mask = self._left_padded([prompt + target for prompt in prompts])  # [n, tokens]
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        with torch.inference_mode():
-            logits = self.model(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=positions,
-                logits_to_keep=len(target) + 1,
-                use_cache=False,
-                **self._mixed(adapters),
-            ).logits[:, :-1]  # [n, target, vocabulary]
-        chosen = ids[:, -len(target) :].unsqueeze(-1)
-        nats = torch.log_softmax(logits.float(), dim=-1).gather(-1, chosen).sum(dim=(1, 2))
-        return cast("NDArray[np.float64]", nats.double().cpu().numpy())
-
-    @contextmanager
-    def _few_threads(self) -> Iterator[None]:
-        """One thread for a small model's steps on the CPU.
-
-        Their operations last microseconds: with more threads, each waits at its end for whichever thread a busy machine
-        has set aside, which made answers 15 times slower beside one other program on two cores, and alone no faster.
-        """
-        threads = torch.get_num_threads()
-        if self.model.device.type == "cpu" and self.model.num_parameters() < SMALL_PARAMETERS:
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)
-
-    @property
-    def _pad(self) -> int:
-        pad = self.tokenizer.pad_token_id
-        return int(pad if pad is not None else self._stops[0])
-
-    def _left_padded(self, rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ids and attention mask, both [n, longest], on the model's device."""
-        width = max(len(row) for row in rows)
-        ids = torch.tensor([[self._pad] * (width - len(row)) + row for row in rows], device=self.model.device)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.model.device)
-        return ids, mask
-
-    def _mixed(self, adapters: Sequence[str | None]) -> dict[str, list[str]]:
-        return {"adapter_names": [name or BASE for name in adapters]} if self.adapters else {}
+        wanted = [request for request in batch if not request.stream.cancelled]
+        for request in batch:
+            if request.stream.cancelled:
+                request.stream.put(Generation("", "cancelled", len(request.prompt), 0))
+        if wanted:
+            self._passes.write(wanted)
 
 
 def _job(done: "Future[Any]", work: Callable[[], Any]) -> Callable[[], None]:

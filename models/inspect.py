@@ -1,28 +1,25 @@
-"""What a model folder is and whether an adapter fits a base, found out before any weight is loaded.
-
-The order of checks: classify the folder, parse the adapter's config, read the safetensors headers, predict every tensor
-that the base's shape asks for, compare. An adapter that fits in name only would load in silence and answer nonsense.
-"""
+"""What a model folder is, found out from its configuration and its weights' headers before any weight is loaded."""
 
 import hashlib
 import json
+import re
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-import torch
 from safetensors import SafetensorError, safe_open
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from kb.errors import ModelError
 
 MANIFEST = "guide_manifest.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 METHODS = {"LORA", "ADALORA", "IA3", "PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING"}
+PROMPT_METHODS = {"PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING"}
+TASKS = {None, "CAUSAL_LM", "SEQ_2_SEQ_LM"}
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
-
+_EMBEDDING = re.compile(r"(?:embed_tokens|wte|word_embeddings|shared|embed_in|lm_head)\.weight$")
+_CHANGING_STARTS = ("pissa", "olora", "corda", "loftq")
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -38,9 +35,41 @@ class AdapterFacts:
     config: dict[str, Any]
     manifest: dict[str, Any]
 
+    @property
+    def mixes(self) -> bool:
+        """Whether rows with other adapters, or with none, can share a batch with rows of this one."""
+        return self.method == "LORA" and not self.config.get("use_dora") and self.changes_base is None
 
-def locate(name: str, setting: str) -> Path:
+    @property
+    def virtual_tokens(self) -> int:
+        """How much of the model's window the adapter takes for itself."""
+        return int(self.config.get("num_virtual_tokens") or 0)
+
+    @property
+    def rows(self) -> int | None:
+        """How many embeddings the adapter brings along, if it does."""
+        return next((shape[0] for name, shape in self.shapes.items() if is_embedding(name)), None)
+
+    @property
+    def changes_base(self) -> str | None:
+        """Why the base is not the untouched one once this adapter is loaded, even when it is switched off."""
+        bias, start = self.config.get("bias", "none"), str(self.config.get("init_lora_weights", ""))
+        if bias != "none":
+            return f"it brings biases of its own (bias={bias})"
+        if start.lower().startswith(_CHANGING_STARTS):
+            return f"it was started by {start}, which takes a part out of the base's weights"
+        return "it brings embeddings of its own" if self.rows is not None else None
+
+
+def is_embedding(name: str) -> bool:
+    """Whether a tensor's name is that of a whole embedding or output layer."""
+    return _EMBEDDING.search(name) is not None
+
+
+def locate(name: str, setting: str, *, revision: str | None = None, code: bool = False) -> Path:
     """The folder of a model given by folder or hub id; a hub id is fetched into the hub's cache unless offline.
+
+    `code` has the model's own Python files fetched too.
 
     Raises:
         ModelError: no such folder, and the hub doesn't have it, can't be reached or must not be asked.
@@ -54,7 +83,9 @@ def locate(name: str, setting: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=HUB_FILES))
+        return Path(
+            snapshot_download(name, revision=revision, allow_patterns=[*HUB_FILES, *(["*.py"] if code else [])])
+        )
     except HFValidationError as problem:
         raise ModelError(f"{setting} = {name}: neither a folder nor a hub id like owner/model.") from problem
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as problem:
@@ -92,7 +123,27 @@ def weight_files(folder: Path, pattern: str = "model*.safetensors") -> list[Path
         pickled = sorted(file.name for ending in ("*.bin", "*.pt", "*.pth") for file in folder.glob(ending))
         what = f"only {', '.join(pickled)}, which could run code when loaded" if pickled else "no weights"
         raise ModelError(f"{folder}: {what}; {pattern} is needed. Save the model again with safetensors.")
+    index = folder / "model.safetensors.index.json"
+    if index.is_file() and pattern.startswith("model"):
+        named = set(read_json(index).get("weight_map", {}).values())
+        if absent := sorted(named - {file.name for file in files}):
+            raise ModelError(f"{folder}: {absent[0]} is missing, which {index.name} names. Download it again.")
     return files
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """The object in a model's JSON file.
+
+    Raises:
+        ModelError: it can't be read or is none.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise ModelError(f"{file}: not JSON ({problem}). Save or download it again.") from problem
+    if not isinstance(content, dict):
+        raise ModelError(f"{file}: not a JSON object. Save or download it again.")
+    return content
 
 
 def tensor_shapes(files: list[Path]) -> Shapes:
@@ -140,85 +191,31 @@ def inspect_adapter(folder: Path) -> AdapterFacts:
     if classify(folder) != "adapter":
         raise ModelError(f"{folder}: a whole model, not an adapter. Set it as GUIDE_CHAT_MODEL, or give an adapter.")
     file = folder / "adapter_config.json"
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as problem:
-        raise ModelError(f"{file}: not JSON ({problem}). Save the adapter again.") from problem
+    config = read_json(file)
     method = str(config.get("peft_type"))
     if method not in METHODS:
-        raise ModelError(f"{file}: peft_type {method} is not one of {', '.join(sorted(METHODS))}.")
-    if config.get("task_type") not in (None, "CAUSAL_LM"):
-        raise ModelError(f"{file}: made for the task {config['task_type']}, not for CAUSAL_LM: it can't chat.")
-    shapes = tensor_shapes(weight_files(folder, ADAPTER_WEIGHTS))
+        raise ModelError(
+            f"{file}: peft_type {method} is not one of {', '.join(sorted(METHODS))}. Train it again with one."
+        )
+    if config.get("task_type") not in TASKS:
+        raise ModelError(
+            f"{file}: made for the task {config['task_type']}, not for CAUSAL_LM: it can't chat. "
+            "Give an adapter that was trained to write text."
+        )
     manifest = folder / MANIFEST
+    shapes = tensor_shapes(weight_files(folder, ADAPTER_WEIGHTS))
     return AdapterFacts(
         folder=folder,
         method=method,
         base=config.get("base_model_name_or_path"),
         shapes=shapes,
         config=config,
-        manifest=json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {},
+        manifest=read_json(manifest) if manifest.is_file() else {},
     )
-
-
-def check_fit(adapter: AdapterFacts, base: Path) -> None:
-    """Compares an adapter with a base, tensor by tensor and by the manifest's fingerprint of the base.
-
-    Raises:
-        ModelError: with the first few differences.
-    """
-    recorded = adapter.manifest.get("config_sha256")
-    if recorded and recorded != config_digest(adapter.folder):
-        raise ModelError(
-            f"{adapter.folder}/adapter_config.json was changed after training. Put the old one back, or train again."
-        )
-    expected = _expected_shapes(adapter, base)
-    differences = list(_differences(expected, adapter.shapes))
-    if differences:
-        shown = "; ".join(differences[:3]) + (f"; and {len(differences) - 3} more" if len(differences) > 3 else "")
-        raise ModelError(f"{adapter.folder} does not fit {base}: {shown}. Use the base that it was trained on.")
-    trained_on = adapter.manifest.get("base_fingerprint")
-    if trained_on and trained_on != fingerprint(base):
-        raise ModelError(
-            f"{adapter.folder} was trained on other weights of the same shape than {base} holds. "
-            f"Set GUIDE_CHAT_MODEL to {adapter.manifest.get('base', 'its base')}, or train the adapter again."
-        )
 
 
 def config_digest(folder: Path) -> str:
     """The sha256 of what decides an adapter's effect, whatever the order of its keys."""
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    config = read_json(folder / "adapter_config.json")
     config.pop("base_model_name_or_path", None)
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-
-
-def _differences(expected: Shapes, found: Shapes) -> Iterator[str]:
-    for name in sorted(expected.keys() | found.keys()):
-        if name not in found:
-            yield f"{name} is missing"
-        elif name not in expected:
-            yield f"{name} has no place in the base"
-        elif expected[name] != found[name]:
-            yield f"{name} is {list(found[name])}, the base needs {list(expected[name])}"
-
-
-def _expected_shapes(adapter: AdapterFacts, base: Path) -> Shapes:
-    """What peft would save for this config on this base, found on the meta device (no memory, no weights)."""
-    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
-
-    config = PeftConfig.from_pretrained(str(adapter.folder))
-    config.base_model_name_or_path = None
-    if hasattr(config, "init_lora_weights"):
-        config = replace(config, init_lora_weights=True)
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
-            AutoConfig.from_pretrained(base, trust_remote_code=False)
-        )
-    try:
-        wrapped = get_peft_model(model, config, low_cpu_mem_usage=True)
-    except ValueError as problem:
-        raise ModelError(f"{adapter.folder} does not fit {base}: {problem}") from problem
-    state = cast("dict[str, torch.Tensor]", get_peft_model_state_dict(wrapped, save_embedding_layers=False))
-    saved = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    embeddings = {name: shape for name, shape in adapter.shapes.items() if "embed_tokens" in name or "lm_head" in name}
-    return saved | {name: shape for name, shape in embeddings.items() if name not in saved}

@@ -1,61 +1,147 @@
-"""Loads a chat model and its adapter through peft, and refuses what doesn't fit, saying why."""
+"""Loads a chat model and its adapters through peft, and refuses what doesn't fit, saying why."""
 
 import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from kb.errors import ModelError
-from kb.settings import Settings
+from kb.settings import WEIGHTS, Settings
+from models.families import Family, family_named, family_of
+from models.fit import base_config, check_fit, model_class
 from models.generate import ChatModel
-from models.inspect import AdapterFacts, check_fit, classify, inspect_adapter, locate, tensor_shapes, weight_files
-from models.names import safe_name
+from models.inspect import AdapterFacts, classify, fingerprint, inspect_adapter, locate, tensor_shapes, weight_files
+from models.names import parse_adapters
+from models.switching import Adapters, peft_name
+from models.template import ChatTemplate
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def load_chat(settings: Settings) -> ChatModel:
     """The chat model that the settings name, ready to answer: eval mode, nothing trainable, every weight finite.
 
+    The base is the one set; when only an adapter is set, the one it was trained on. The shipped adapter is used with
+    the shipped base alone.
+
     Raises:
         ModelError: a folder or hub id that can't be had, damaged weights, or an adapter that doesn't fit.
     """
-    base = locate(settings.chat_model, "GUIDE_CHAT_MODEL")
+    adapters = configured_adapters(settings)
+    base = find_base(settings, adapters)
+    trust = settings.trust_remote_code
+    model = load_base(
+        base, pick_device(settings.device), dtype=settings.dtype, quantization=settings.quantization, trust_code=trust
+    )
+    tokenizer = load_tokenizer(base, *adapters.values(), trust_code=trust)
+    _check_token_ids(tokenizer, model, base, max((adapter.rows or 0 for adapter in adapters.values()), default=0))
+    family = family_of(base)
+    template = ChatTemplate(tokenizer, chosen_template(settings.chat_template, tokenizer, family))
+    if adapters:
+        model = attach(model, adapters, base, trust_code=trust)
+    more_stops = family.end_of_turn if family else ()
+    return ChatModel(model, template, base.name, adapters, more_stops=more_stops, window=settings.chat_window)
+
+
+def configured_adapters(settings: Settings) -> dict[str, AdapterFacts]:
+    """The adapters that the settings name, inspected; the shipped one only goes with the shipped base."""
+    given = settings.model_fields_set
+    if "chat_model" in given and "adapter" not in given and Path(settings.chat_model) != WEIGHTS / "chat":
+        return {}
+    places = parse_adapters(settings.adapter)
+    return {name: inspect_adapter(locate(place, "GUIDE_ADAPTER")) for name, place in places.items()}
+
+
+def find_base(settings: Settings, adapters: Mapping[str, AdapterFacts]) -> Path:
+    """The base's folder: the one set, else the first adapter's own, else the shipped one.
+
+    Raises:
+        ModelError: it is not to be had, or is an adapter.
+    """
+    given = settings.model_fields_set
+    if adapters and "adapter" in given and "chat_model" not in given:
+        return base_of(next(iter(adapters.values())))
+    base = locate(settings.chat_model, "GUIDE_CHAT_MODEL", code=settings.trust_remote_code)
     if classify(base) == "adapter":
         raise ModelError(f"GUIDE_CHAT_MODEL = {base}: an adapter. Set it as GUIDE_ADAPTER, and its base here.")
-    adapter = None if settings.adapter == "none" else inspect_adapter(locate(settings.adapter, "GUIDE_ADAPTER"))
-    device = pick_device(settings.device)
-    model = load_base(base, device)
-    tokenizer = load_tokenizer(base, adapter)
-    _check_token_ids(tokenizer, model, base)
-    if adapter is None:
-        return ChatModel(model, tokenizer, base.name)
-    name = safe_name(adapter.folder.name)
-    return ChatModel(attach(model, adapter, base, name), tokenizer, base.name, [name])
+    return base
+
+
+def base_of(adapter: AdapterFacts) -> Path:
+    """The base that an adapter was trained on, by its manifest or its configuration.
+
+    Raises:
+        ModelError: it is named nowhere, or not to be had under that name.
+    """
+    shipped = WEIGHTS / "chat"
+    recorded = adapter.manifest.get("base_fingerprint")
+    if recorded and (shipped / "config.json").is_file() and recorded == fingerprint(shipped):
+        return shipped
+    named = adapter.base or adapter.manifest.get("base")
+    if not named:
+        raise ModelError(f"{adapter.folder}: does not say which base it is for. Set GUIDE_CHAT_MODEL to it.")
+    beside = adapter.folder.parent / Path(named).name
+    if not Path(named).is_dir() and (beside / "config.json").is_file():
+        return beside
+    try:
+        return locate(named, "base_model_name_or_path", revision=adapter.config.get("revision"))
+    except ModelError as problem:
+        raise ModelError(
+            f"{adapter.folder}: its base {named} is not to be had here. Set GUIDE_CHAT_MODEL to its folder or id."
+        ) from problem
 
 
 def pick_device(wanted: str) -> torch.device:
-    """CUDA, then MPS, then the CPU, unless one is asked for by name."""
+    """CUDA, then MPS, then the CPU, unless one is asked for by name.
+
+    Raises:
+        ModelError: what is asked for isn't there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return torch.device(next(name for name, available in there.items() if available))
+    if not there.get(wanted):
+        raise ModelError(f"GUIDE_DEVICE = {wanted}: torch finds none on this machine. Set it to auto or cpu.")
+    return torch.device(wanted)
+
+
+def pick_dtype(wanted: str, device: torch.device) -> torch.dtype:
+    """bfloat16 on CUDA, float16 on MPS, float32 on the CPU, unless another is asked for by name."""
     if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return DTYPES[wanted]
+    return {"cuda": torch.bfloat16, "mps": torch.float16}.get(device.type, torch.float32)
 
 
-def load_base(folder: Path, device: torch.device) -> PreTrainedModel:
-    """A causal language model from a folder: float32 on the CPU, bfloat16 on CUDA, float16 on MPS.
+def load_base(
+    folder: Path,
+    device: torch.device,
+    *,
+    dtype: str = "auto",
+    quantization: str = "none",
+    trust_code: bool = False,
+) -> PreTrainedModel:
+    """A causal or an encoder-decoder language model from a folder, as `pick_dtype` says or quantised.
 
     Raises:
         ModelError: weights missing, damaged or not finite; a model that needs code from its folder.
     """
     tensor_shapes(weight_files(folder))
-    dtype = {"cuda": torch.bfloat16, "mps": torch.float16}.get(device.type, torch.float32)
+    config = base_config(folder, trust_code=trust_code)
+    options = _quantised(quantization, device, pick_dtype(dtype, device))
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, trust_remote_code=False, use_safetensors=True, output_loading_info=True
+        loaded: Any = model_class(config).from_pretrained(
+            folder,
+            dtype=pick_dtype(dtype, device),
+            trust_remote_code=trust_code,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
         )
     except (OSError, ValueError, RuntimeError) as problem:
         raise ModelError(f"{folder}: can't be loaded as a chat model: {problem}") from problem
@@ -64,39 +150,98 @@ def load_base(folder: Path, device: torch.device) -> PreTrainedModel:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise ModelError(f"{folder}: the weights lack {missing}. Download or save the model again.")
     _check_finite(model, folder)
-    return cast("PreTrainedModel", model.to(device).eval().requires_grad_(requires_grad=False))
+    if quantization == "none":
+        model = model.to(device)
+    return cast("PreTrainedModel", model.eval().requires_grad_(requires_grad=False))
 
 
-def load_tokenizer(base: Path, adapter: AdapterFacts | None = None) -> PreTrainedTokenizerBase:
-    """The adapter's tokenizer when one was saved with it, else the base's."""
-    saved = adapter is not None and (adapter.folder / "tokenizer_config.json").is_file()
-    folder = adapter.folder if adapter is not None and saved else base
+def _quantised(quantization: str, device: torch.device, compute: torch.dtype) -> dict[str, Any]:
+    if quantization == "none":
+        return {}
+    if find_spec("bitsandbytes") is None:
+        raise ModelError(
+            f"GUIDE_QUANTIZATION = {quantization} needs bitsandbytes. Install it with `pip install guide[quant]`."
+        )
+    chosen = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+        load_in_4bit=quantization == "4bit",
+        load_in_8bit=quantization == "8bit",
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+    )
+    return {"quantization_config": chosen, "device_map": {"": device}}
+
+
+def load_tokenizer(base: Path, *adapters: AdapterFacts, trust_code: bool = False) -> PreTrainedTokenizerBase:
+    """The adapters' tokenizer when one was saved with them, else the base's.
+
+    Raises:
+        ModelError: there is none, or two adapters brought different ones.
+    """
+    saved = [adapter.folder for adapter in adapters if (adapter.folder / "tokenizer_config.json").is_file()]
+    loaded = [_tokenizer(folder, trust_code=trust_code) for folder in saved or [base]]
+    for folder, tokenizer in zip(saved[1:], loaded[1:], strict=True):
+        if tokenizer.get_vocab() != loaded[0].get_vocab():
+            raise ModelError(f"{folder} and {saved[0]} brought different tokenizers. Load one of them at a time.")
+    return loaded[0]
+
+
+def _tokenizer(folder: Path, *, trust_code: bool) -> PreTrainedTokenizerBase:
     try:
-        return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+        return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_code))
     except (OSError, ValueError) as problem:
         raise ModelError(f"{folder}: no tokenizer can be loaded from it: {problem}") from problem
 
 
-def attach(model: PreTrainedModel, adapter: AdapterFacts, base: Path, name: str) -> PreTrainedModel:
-    """The base with the adapter on it under `name`; every warning of peft's is an error here.
+def chosen_template(wanted: str | None, tokenizer: PreTrainedTokenizerBase, family: Family | None) -> str | None:
+    """The template that was set, by file or family; None for the tokenizer's own; else the family's.
 
     Raises:
-        ModelError: the adapter doesn't fit, or its weights aren't finite.
+        ModelError: what was set is neither a file nor a family.
+    """
+    if wanted is None:
+        return family.jinja if family and not tokenizer.chat_template else None
+    named = family_named(wanted)
+    if named:
+        return named.jinja
+    file = Path(wanted).expanduser()
+    if not file.is_file():
+        raise ModelError(f"GUIDE_CHAT_TEMPLATE = {wanted}: neither a file nor a family. `guide models` lists families.")
+    return file.read_text(encoding="utf-8")
+
+
+def attach(
+    model: PreTrainedModel, adapters: Mapping[str, AdapterFacts], base: Path, *, trust_code: bool = False
+) -> PreTrainedModel:
+    """The base with the adapters on it by name; every warning of peft's is an error here.
+
+    Raises:
+        ModelError: one doesn't fit, changes nothing, or its weights aren't finite; or they can't be loaded together.
     """
     from peft import PeftModel
 
-    rows = next((shape[0] for key, shape in adapter.shapes.items() if "embed_tokens.weight" in key), None)
-    if rows is not None and rows != embedding_rows(model):
-        model.resize_token_embeddings(rows)
-    check_fit(adapter, base)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        try:
-            adapted = PeftModel.from_pretrained(model, str(adapter.folder), adapter_name=name, is_trainable=False)
-        except (UserWarning, ValueError, RuntimeError) as problem:
-            raise ModelError(f"{adapter.folder} can't be put on {base}: {problem}") from problem
-    _check_finite(adapted, adapter.folder)
-    return cast("PreTrainedModel", adapted.eval().requires_grad_(requires_grad=False))
+    _check_together(adapters)
+    for adapter in adapters.values():
+        if adapter.rows is not None and adapter.rows != embedding_rows(model):
+            model.resize_token_embeddings(adapter.rows, mean_resizing=False)
+        check_fit(adapter, base, trust_code=trust_code)
+    adapted: Any = None
+    for name, adapter in adapters.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            try:
+                if adapted is None:
+                    adapted = PeftModel.from_pretrained(
+                        model, str(adapter.folder), adapter_name=peft_name(name), is_trainable=False
+                    )
+                else:
+                    adapted.load_adapter(str(adapter.folder), adapter_name=peft_name(name), is_trainable=False)
+            except (UserWarning, ValueError, RuntimeError, TypeError) as problem:
+                raise ModelError(f"{adapter.folder} can't be put on {base}: {problem}") from problem
+        _check_finite(adapted, adapter.folder)
+    adapted = adapted.eval().requires_grad_(requires_grad=False)
+    _check_effect(adapted, adapters)
+    return cast("PreTrainedModel", adapted)
 
 
 def embedding_rows(model: PreTrainedModel) -> int:
@@ -104,18 +249,45 @@ def embedding_rows(model: PreTrainedModel) -> int:
     return int(cast("torch.nn.Embedding", model.get_input_embeddings()).num_embeddings)
 
 
+def _check_together(adapters: Mapping[str, AdapterFacts]) -> None:
+    if len(adapters) < 2:
+        return
+    for name, adapter in adapters.items():
+        if why := adapter.changes_base:
+            raise ModelError(f"Adapter {name} can't be loaded beside others: {why}. Load it alone.")
+
+
+@torch.inference_mode()
+def _check_effect(model: Any, adapters: Mapping[str, AdapterFacts]) -> None:
+    """An adapter that is loaded but changes nothing was never trained, or sits where the model doesn't look."""
+    ids = torch.arange(4, device=model.device).unsqueeze(0)
+    more = {"decoder_input_ids": ids} if getattr(model.config, "is_encoder_decoder", False) else {}
+    switch = Adapters(model, adapters)
+
+    def logits(name: str | None) -> torch.Tensor:
+        with switch.at_work([name]) as adapting:
+            return cast("torch.Tensor", model(input_ids=ids, use_cache=False, **more, **adapting).logits)
+
+    plain = logits(None)
+    for name, adapter in adapters.items():
+        with_it = logits(name)
+        if with_it.shape == plain.shape and torch.equal(with_it, plain):
+            raise ModelError(f"{adapter.folder}: changes nothing that the model writes. Train it, or leave it out.")
+
+
 def _check_finite(model: torch.nn.Module, folder: Path) -> None:
     for name, tensor in model.named_parameters():
         if tensor.is_meta:
             raise ModelError(f"{folder}: {name} was not loaded. Download or save the model again.")
-        if not bool(torch.isfinite(tensor).all()):
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{folder}: {name} holds NaN or infinity. Train or download it again.")
 
 
-def _check_token_ids(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, folder: Path) -> None:
-    rows = embedding_rows(model)
+def _check_token_ids(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, folder: Path, brought: int) -> None:
+    rows = brought or embedding_rows(model)
     largest = max(tokenizer.get_vocab().values())
     if largest >= rows:
         raise ModelError(
-            f"{folder}: the tokenizer's largest id is {largest}, but the model has only {rows} embeddings."
+            f"{folder}: the tokenizer's largest id is {largest}, but the model has only {rows} embeddings. "
+            "Use the tokenizer that came with the model."
         )

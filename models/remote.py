@@ -85,6 +85,7 @@ class RemoteChat:
 
     scores = False
     writes_well = True
+    caveats: tuple[str, ...] = ()
 
     def __init__(self, client: "OpenAI", name: str, adapters: Mapping[str, str], window: int) -> None:
         self.name, self.adapters, self.window = name, tuple(adapters), window

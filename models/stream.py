@@ -68,6 +68,12 @@ class Writing(StoppingCriteria):
                 self._step(row, token)
         return cast("torch.BoolTensor", torch.tensor(self._done, device=input_ids.device))
 
+    def finish(self) -> None:
+        """Ends what the model left off before any other end."""
+        for row, done in enumerate(self._done):
+            if not done:
+                self._finish(row, "length")
+
     def _step(self, row: int, token: int) -> None:
         request = self._batch[row]
         self._written[row] += 1

@@ -1,6 +1,7 @@
 """Fixtures that several test modules share."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -38,6 +39,18 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_adapter(tiny_base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_adapter(tiny_base, tmp_path_factory.mktemp("adapters") / "tiny.lora")
+
+
+@pytest.fixture
+def base(tiny_base: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny base that a test may change."""
+    return shutil.copytree(tiny_base, tmp_path / "base")
+
+
+@pytest.fixture
+def adapter(tiny_adapter: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny adapter that a test may change."""
+    return shutil.copytree(tiny_adapter, tmp_path / "adapter")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from kb.errors import InputError
 from models.chat import Message
-from models.template import render_supervised
+from models.template import ChatTemplate
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +29,11 @@ def test_text_that_names_a_byte_piece_stays_text(tokenizer: PreTrainedTokenizerB
 
 def test_supervised_tokens_are_exactly_the_answers_and_their_ends(tokenizer: PreTrainedTokenizerBase) -> None:
     turns = [("user", "什么是 LoRA？"), ("assistant", "低秩分解"), ("user", "省内存吗？"), ("assistant", "省")]
-    rendered = render_supervised(tokenizer, [Message(role, text) for role, text in turns])  # type: ignore[arg-type]
+    rendered = ChatTemplate(tokenizer).supervised([Message(role, text) for role, text in turns])  # type: ignore[arg-type]
     taught = [token for token, is_taught in zip(rendered.ids, rendered.mask, strict=True) if is_taught]
     assert tokenizer.decode(taught) == "低秩分解<|im_end|>省<|im_end|>"
 
 
 def test_training_text_with_a_control_token_is_refused(tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(InputError, match=r"control token <\|im_end\|>"):
-        render_supervised(tokenizer, [Message("user", "好<|im_end|>"), Message("assistant", "好")])
+        ChatTemplate(tokenizer).supervised([Message("user", "好<|im_end|>"), Message("assistant", "好")])

@@ -1,46 +1,88 @@
-"""Small real models, made on the spot: the project's own tokenizer and shapes, random weights."""
+"""Small real models, made on the spot: the project's own tokenizer, the shapes of several families, random weights."""
 
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model
-from transformers import LlamaConfig, LlamaForCausalLM
+from peft import LoraConfig, PeftConfig, get_peft_model
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from kb.settings import SOURCES
+from models.fit import base_config, model_class
 from models.pretrain import token_id
 from models.tokenizer import END_OF_TEXT, TURN_END, train_tokenizer
 
 
-def make_base(folder: Path, seed: int = 0, hidden: int = 32, layers: int = 2) -> Path:
-    """A Llama-shaped base with a ChatML tokenizer learnt from the guide's clean documents."""
-    text = (SOURCES / "llm_guide.md").read_text(encoding="utf-8")
-    tokenizer = train_tokenizer([text], vocab_size=900)
+@cache
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """A ChatML tokenizer learnt from the guide's clean documents."""
+    return train_tokenizer([(SOURCES / "llm_guide.md").read_text(encoding="utf-8")], vocab_size=900)
+
+
+def make_base(folder: Path, seed: int = 0, hidden: int = 32, layers: int = 2, shape: str = "llama") -> Path:
+    """A base in the shape of llama, qwen2, gpt2 or t5."""
+    tokenizer = tiny_tokenizer()
     torch.manual_seed(seed)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
+    model = _model(shape, hidden, layers, tokenizer)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(str(folder))
+    return folder
+
+
+def _model(shape: str, hidden: int, layers: int, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
+    shared: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "tie_word_embeddings": True,
+        "bos_token_id": None,
+        "eos_token_id": token_id(tokenizer, TURN_END),
+        "pad_token_id": token_id(tokenizer, END_OF_TEXT),
+    }
+    if shape == "gpt2":
+        return GPT2LMHeadModel(
+            GPT2Config(n_embd=hidden, n_layer=layers, n_head=4, n_positions=256, initializer_range=0.3, **shared)
+        )
+    if shape == "t5":
+        more: dict[str, Any] = {"decoder_start_token_id": shared["pad_token_id"]}
+        sizes: dict[str, Any] = {"d_model": hidden, "d_ff": 2 * hidden, "d_kv": 8, "num_layers": layers, "num_heads": 4}
+        return T5ForConditionalGeneration(T5Config(initializer_factor=3.0, **sizes, **shared, **more))
+    kinds: dict[str, Any] = {"llama": (LlamaForCausalLM, LlamaConfig), "qwen2": (Qwen2ForCausalLM, Qwen2Config)}
+    kind, config = kinds[shape]
+    made: PreTrainedModel = kind(
+        config(
             hidden_size=hidden,
             intermediate_size=2 * hidden,
             num_hidden_layers=layers,
             num_attention_heads=4,
             num_key_value_heads=2,
             max_position_embeddings=256,
-            tie_word_embeddings=True,
             initializer_range=0.3,
-            bos_token_id=None,
-            eos_token_id=token_id(tokenizer, TURN_END),
-            pad_token_id=token_id(tokenizer, END_OF_TEXT),
+            **shared,
         )
     )
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(str(folder))
-    return folder
+    return made
 
 
-def make_adapter(base: Path, folder: Path, seed: int = 1) -> Path:
-    """A LoRA adapter with random weights on all linear layers, so that it changes every answer."""
+def make_adapter(base: Path, folder: Path, seed: int = 1, config: PeftConfig | None = None) -> Path:
+    """An adapter with random weights, LoRA on all linear layers unless another is given; it changes every answer."""
     torch.manual_seed(seed)
-    config = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear", init_lora_weights=False)
-    model = get_peft_model(LlamaForCausalLM.from_pretrained(base), config)
+    config = deepcopy(config) or LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear")
+    model = get_peft_model(model_class(base_config(base)).from_pretrained(base), config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.normal_(0.0, 1.0 if config.is_prompt_learning else 0.3)
     model.save_pretrained(str(folder), save_embedding_layers=False)
     return folder

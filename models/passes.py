@@ -1,0 +1,121 @@
+"""The forward passes of a chat model: answers written in one batch, and how likely a text is after a prompt."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import LogitsProcessorList, PreTrainedModel
+
+from kb.errors import ModelError
+from models.sampling import RowSampler
+from models.stream import Request, Writing
+from models.switching import Adapters
+
+SMALL_PARAMETERS = 50_000_000
+
+
+class Passes:
+    """What a model computes, with `adapters` on it; `stops` are the tokens that end an answer.
+
+    Only one thread may be in here at a time.
+    """
+
+    def __init__(self, model: PreTrainedModel, adapters: Adapters, stops: Sequence[int], pad: int) -> None:
+        self.model, self.adapters, self.stops, self.pad = model, adapters, list(stops), pad
+        self.encodes = bool(getattr(model.config, "is_encoder_decoder", False))
+
+    def write(self, batch: Sequence[Request]) -> None:
+        """Writes every request's answer into its stream, or the error that kept it from being written."""
+        for rows in self.adapters.groups([request.adapter for request in batch]):
+            group = [batch[row] for row in rows]
+            try:
+                self._write_group(group)
+            except Exception as problem:  # noqa: BLE001 - whatever it was, every caller must hear of it
+                error = ModelError(f"The model failed while answering: {problem}")
+                error.__cause__ = problem
+                for request in group:
+                    request.stream.put(error)
+
+    def _write_group(self, group: Sequence[Request]) -> None:
+        ids, mask = self._left_padded([request.prompt for request in group])
+        writing = Writing(group, self.stops)
+        written_from = 1 if self.encodes else ids.shape[1]
+        sampler = RowSampler([request.sampling for request in group], written_from)
+        with (
+            torch.inference_mode(),
+            self._few_threads(),
+            self.adapters.at_work([request.adapter for request in group]) as adapting,
+        ):
+            cast("Any", self.model).generate(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=max(request.max_new_tokens for request in group),
+                do_sample=False,
+                eos_token_id=self.stops,
+                pad_token_id=self.pad,
+                logits_processor=LogitsProcessorList([sampler]),
+                stopping_criteria=[writing],
+                **adapting,
+            )
+        writing.finish()
+
+    def continuation_nats(
+        self, prompts: Sequence[list[int]], target: list[int], adapters: Sequence[str | None]
+    ) -> NDArray[np.float64]:
+        """Log P(target | prompt) in nats for each of n prompts."""
+        nats = np.zeros(len(prompts))
+        for rows in self.adapters.groups(adapters):
+            names = [adapters[row] for row in rows]
+            with torch.inference_mode(), self.adapters.at_work(names) as adapting:
+                score = self._encoded_logits if self.encodes else self._continued_logits
+                logits = score([prompts[row] for row in rows], target, names, adapting)  # [n, target, vocabulary]
+            chosen = torch.tensor(target, device=logits.device).expand(len(rows), -1).unsqueeze(-1)
+            logs = torch.log_softmax(logits.float(), dim=-1).gather(-1, chosen)
+            nats[rows] = logs.sum(dim=(1, 2)).double().cpu().numpy()
+        return nats
+
+    def _continued_logits(
+        self, prompts: Sequence[list[int]], target: list[int], names: Sequence[str | None], adapting: dict[str, Any]
+    ) -> torch.Tensor:
+        ids, mask = self._left_padded([prompt + target for prompt in prompts])  # [n, tokens]
+        if self.adapters.takes_positions(names):
+            adapting = adapting | {"position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
+        output = self.model(
+            input_ids=ids, attention_mask=mask, logits_to_keep=len(target) + 1, use_cache=False, **adapting
+        )
+        return cast("torch.Tensor", output.logits[:, -len(target) - 1 : -1])
+
+    def _encoded_logits(
+        self, prompts: Sequence[list[int]], target: list[int], names: Sequence[str | None], adapting: dict[str, Any]
+    ) -> torch.Tensor:
+        del names
+        ids, mask = self._left_padded(prompts)
+        start = self.model.config.decoder_start_token_id
+        begun = torch.tensor([[start, *target[:-1]]], device=ids.device).expand(len(prompts), -1)
+        output = self.model(input_ids=ids, attention_mask=mask, decoder_input_ids=begun, use_cache=False, **adapting)
+        return cast("torch.Tensor", output.logits)
+
+    def _left_padded(self, rows: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids and attention mask, both [n, longest], on the model's device."""
+        width = max(len(row) for row in rows)
+        ids = torch.tensor([[self.pad] * (width - len(row)) + row for row in rows], device=self.model.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.model.device)
+        return ids, mask
+
+    @contextmanager
+    def _few_threads(self) -> Iterator[None]:
+        """One thread for a small model's steps on the CPU.
+
+        Their operations last microseconds: with more threads, each waits at its end for whichever thread a busy machine
+        has set aside, which made answers 15 times slower beside one other program on two cores, and alone no faster.
+        """
+        threads = torch.get_num_threads()
+        if self.model.device.type == "cpu" and self.model.num_parameters() < SMALL_PARAMETERS:
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
