@@ -1,19 +1,24 @@
 """The REST application; its lifespan owns the services. Its documentation pages need no internet."""
 
+import math
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from importlib.metadata import version
 
 from fastapi import FastAPI, Response
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from api import problems
-from api.guard import BodyLimit
+from api.guard import BodyLimit, Guard
+from api.observe import Metrics, Observed
 from api.routes import chunks, documents, health, ingest, openai, questions, tables
 from api.services import Services
 from api.streaming import ClientLeft, Desk
+from kb.errors import GuideError
 from kb.settings import Settings
+from kb.store import DocumentInfo
 
 LEFT = 499  # as nginx logs it; nobody sees the reply
 DESCRIPTION = "Search and ask a knowledge base of documents; answers cite the exact lines that they rest on."
@@ -27,8 +32,9 @@ def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with Services(settings) as services, closing(Desk(settings.max_answers)) as desk:
+        with Services(settings) as services, closing(Desk(settings.max_answers, metrics.stages)) as desk:
             app.state.services, app.state.desk = services, desk
+            _follow(metrics, services, desk)
             if warm_up:  # as a daemon, for whoever ends the server does not wait for models to load
                 threading.Thread(target=services.missing, name="warm-up", daemon=True).start()
             yield
@@ -39,10 +45,36 @@ def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
     )
-    app.add_middleware(BodyLimit, max_document_mb=settings.max_document_mb)
+    metrics = Metrics()
+    app.state.metrics = metrics
+    app.add_middleware(BodyLimit, settings.max_document_mb)
+    app.add_middleware(Guard, settings)
+    if settings.listed_origins:
+        allowed, exposed = sorted(settings.listed_origins), ["Location", "Retry-After", "X-Request-ID"]
+        app.add_middleware(
+            CORSMiddleware, allow_origins=allowed, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed
+        )
+    app.add_middleware(Observed, metrics)
     problems.install(app)
     app.add_exception_handler(ClientLeft, lambda request, error: Response(status_code=LEFT))  # noqa: ARG005
     app.include_router(health.router)
     for router in (questions.router, openai.router, chunks.router, ingest.router, documents.router, tables.router):
         app.include_router(router)
     return app
+
+
+def _follow(metrics: Metrics, services: Services, desk: Desk) -> None:
+    """Has the figures tell of what is there and what waits."""
+
+    def counted(count: Callable[[DocumentInfo], int]) -> float:
+        try:
+            return sum(map(count, services.store.documents()))
+        except GuideError:  # then /ready says what is wrong
+            return math.nan
+
+    metrics.follow("guide_documents", "Documents in the knowledge base", lambda: counted(lambda _: 1))
+    metrics.follow("guide_passages", "Passages in the knowledge base", lambda: counted(lambda info: info.passages))
+    metrics.follow(
+        "guide_ingest_queue", "Documents that wait or are being taken in", lambda: services.waiting_documents
+    )
+    metrics.follow("guide_answers", "Answers that are being written or waited for", lambda: desk.taken)

@@ -94,6 +94,11 @@ class Services:
         return self._intake()
 
     @property
+    def waiting_documents(self) -> int:
+        """How many documents wait or are being taken in."""
+        return len(self.intake.jobs) if self._intake.made else 0
+
+    @property
     def retriever(self) -> Retriever:
         """Over the knowledge base as it is now: opened anew after any process has changed it."""
         with self._retriever_lock:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,10 +30,13 @@ class ClientLeft(Exception):  # noqa: N818 - nothing is wrong
 
 
 class Desk:
-    """The threads that write answers, and the places for those who wait for one."""
+    """The threads that write answers, and the places for those who wait for one.
 
-    def __init__(self, places: int) -> None:
-        self._places, self._taken = places, 0
+    `observe` is given how long the stages of each answer took, in milliseconds.
+    """
+
+    def __init__(self, places: int, observe: Callable[[Mapping[str, float]], None] = lambda _: None) -> None:
+        self._places, self._taken, self._observe = places, 0, observe
         self._threads = ThreadPoolExecutor(places, thread_name_prefix="answer")
 
     @property
@@ -124,9 +127,11 @@ class Desk:
                     news = await ready.get()
                     if isinstance(news, BaseException):
                         raise news
-                    yield news
                     if not isinstance(news, str):
+                        self._observe(news.timings_ms)
+                        yield news
                         return
+                    yield news
             finally:
                 left.set()
 

@@ -71,6 +71,21 @@ class Settings(BaseSettings):
     max_answers: int = Field(default=32, ge=1, le=1000, description="answers written at a time by `guide serve`")
     host: str = Field(default="127.0.0.1", description="the address that `guide serve` binds")
     port: int = Field(default=8000, ge=0, le=65535, description="its port; 0 takes a free one")
+    api_key: SecretStr | None = Field(
+        default=None, min_length=1, description="what every request must carry; needed to bind another address"
+    )
+    allowed_hosts: str = Field(
+        default="", description="names, with commas between, that a server without a key goes by beside localhost"
+    )
+    cors_origins: str = Field(
+        default="", description="other sites whose pages may use the server, like https://a.example, commas between"
+    )
+    rate_limit: str | None = Field(
+        default=None,
+        pattern=r"^\d+/(second|minute|hour|day)$",
+        description="requests taken from one client, like 120/minute",
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="how `guide serve` logs to stderr")
 
     @field_validator("chroma_url", "chat_url")
     @classmethod
@@ -79,6 +94,14 @@ class Settings(BaseSettings):
         if url and not re.match(r"https?://[^/\s]+", url):
             raise ValueError("not the address of a server, which begins with http:// or https://")
         return url.rstrip("/") if url else None
+
+    @property
+    def listed_hosts(self) -> frozenset[str]:
+        return _listed(self.allowed_hosts.lower())
+
+    @property
+    def listed_origins(self) -> frozenset[str]:
+        return _listed(self.cors_origins)
 
     @classmethod
     def settings_customise_sources(
@@ -90,6 +113,10 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def _listed(names: str) -> frozenset[str]:
+    return frozenset(filter(None, (name.strip().rstrip("/") for name in names.split(","))))
 
 
 def load_settings(**flags: Any) -> Settings:

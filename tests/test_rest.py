@@ -16,6 +16,7 @@ from kb import errors
 from kb.records import PassageKind
 from kb.settings import Settings, load_settings
 
+LOOPBACK = "http://127.0.0.1"
 QUESTION = "QLoRA 的适用场景是什么？"
 JSON = {"content-type": "application/json"}
 PASSAGE_KINDS = get_args(PassageKind)
@@ -26,13 +27,13 @@ CITATION_KEYS = {"n", "quote", "source", "section", "start", "end", "lines", "re
 
 @pytest.fixture(scope="module")
 def client(guide_settings: Settings) -> Iterator[TestClient]:
-    with TestClient(create_app(guide_settings)) as client:
+    with TestClient(create_app(guide_settings), base_url=LOOPBACK) as client:
         yield client
 
 
 @pytest.fixture
 def empty_client(tmp_path: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(load_settings(home=tmp_path))) as client:
+    with TestClient(create_app(load_settings(home=tmp_path)), base_url=LOOPBACK) as client:
         yield client
 
 
@@ -220,7 +221,7 @@ def test_an_unexpected_error_is_a_problem_that_tells_nothing_of_the_inside(guide
     def boom() -> None:
         raise RuntimeError("a secret")
 
-    with TestClient(app, raise_server_exceptions=False) as client:
+    with TestClient(app, raise_server_exceptions=False, base_url=LOOPBACK) as client:
         assert "secret" not in json.dumps(problem(client.get("/boom"), 500))
 
 

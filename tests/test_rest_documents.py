@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.services import Services
 from kb.settings import Settings, load_settings
-from tests.test_rest import JSON, problem
+from tests.test_rest import JSON, LOOPBACK, problem
 
 TEXT = "# 秋千\n\n荡秋千的诀窍是在最低处站起来。\n"
 
@@ -25,7 +25,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def module_client(settings: Settings) -> Iterator[TestClient]:
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), base_url=LOOPBACK) as client:
         yield client
 
 
@@ -223,7 +223,7 @@ def test_documents_sent_together_are_all_there(client: TestClient) -> None:
 
 def test_what_was_accepted_is_there_after_the_server_ends(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path)
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), base_url=LOOPBACK) as client:
         for n in range(3):
             assert upload(client, f"{n}.md", f"# 第 {n} 篇\n\n第 {n} 篇。".encode(), wait=False).status_code == 202
     with Services(settings) as services:

@@ -16,15 +16,22 @@ def serve(*, settings: "Settings") -> None:
     """Serve search, answers and comparisons over HTTP until interrupted."""
     with _bound(settings.host, settings.port) as listening:
         address, port = listening.getsockname()[:2]
-        if not ipaddress.ip_address(address).is_loopback:
-            complain(f"Warning: {address} can be reached from elsewhere, and whoever reaches it may ask and read all.")
+        if not ipaddress.ip_address(address).is_loopback and settings.api_key is None:
+            raise ConfigError(
+                f"GUIDE_HOST = {settings.host}: others can reach it, and could ask and read all. Bind 127.0.0.1, "
+                "or set GUIDE_API_KEY to a secret that every request must carry."
+            )
         where = f"[{address}]" if ":" in address else address
         complain(f"http://{where}:{port} is being served, its documentation at /docs; Ctrl-C ends it.")
         import uvicorn
 
         from api.app import create_app
+        from api.observe import configure_logs
 
-        config = uvicorn.Config(create_app(settings, warm_up=True), server_header=False)
+        configure_logs(settings.log_format)
+        config = uvicorn.Config(
+            create_app(settings, warm_up=True), server_header=False, access_log=False, log_config=None
+        )
         uvicorn.Server(config).run(sockets=[listening])
 
 

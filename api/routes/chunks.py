@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 
 from api.problems import documented
-from api.routes.dependencies import GivenServices
+from api.routes.dependencies import GivenMetrics, GivenServices
 from api.schemas import Filtered
 from api.schemas_openai import Chunk, ChunkList, ChunksRequest
 
@@ -23,9 +23,10 @@ router = APIRouter(
 
 
 @router.post("/chunks")
-def chunks(asked: ChunksRequest, services: GivenServices) -> ChunkList:
+def chunks(asked: ChunksRequest, services: GivenServices, metrics: GivenMetrics) -> ChunkList:
     """The passages nearest to a text, each with those before and after it in its document."""
     found = services.search(asked.text, asked.limit, Filtered(context_filter=asked.context_filter).within())
+    metrics.stages(found.timings_ms)
     retriever, count = services.retriever, asked.prev_next_chunks
     return ChunkList(
         data=tuple(

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.observe import Metrics
 from api.services import Services
 from api.streaming import Desk
 
@@ -22,5 +23,11 @@ def _desk(request: Request) -> Desk:
     return desk
 
 
+def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.app.state.metrics
+    return metrics
+
+
+GivenMetrics = Annotated[Metrics, Depends(_metrics)]
 GivenDesk = Annotated[Desk, Depends(_desk)]
 GivenServices = Annotated[Services, Depends(_services)]

@@ -4,7 +4,8 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
-from api.routes.dependencies import GivenServices
+from api.observe import CONTENT_TYPE_LATEST
+from api.routes.dependencies import GivenMetrics, GivenServices
 from api.schemas import Health, Readiness
 
 router = APIRouter(tags=["health"])
@@ -14,6 +15,12 @@ router = APIRouter(tags=["health"])
 async def health() -> Health:
     """The process runs; says nothing about models or documents."""
     return Health()
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+def read_metrics(metrics: GivenMetrics) -> Response:
+    """Requests, their times, the stages of answers, what waits and what there is, for Prometheus."""
+    return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/ready", responses={503: {"model": Readiness, "description": "Not ready; `missing` says why"}})

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from api.problems import describe, documented
-from api.routes.dependencies import GivenDesk, GivenServices
+from api.routes.dependencies import GivenDesk, GivenMetrics, GivenServices
 from api.schemas import AskReply, AskRequest, CompareReply, CompareRequest, SearchReply, SearchRequest
 from api.streaming import DONE, EVENTS, event, events
 from kb.records import Answer
@@ -31,9 +31,10 @@ router = APIRouter(
 
 
 @router.post("/search", responses=documented(HTTPStatus.NOT_FOUND))
-def search(request: SearchRequest, services: GivenServices) -> SearchReply:
+def search(request: SearchRequest, services: GivenServices, metrics: GivenMetrics) -> SearchReply:
     """The passages nearest to a question, best first; nothing is generated."""
     found = services.search(request.question, request.top_k, request.within())
+    metrics.stages(found.timings_ms)
     return SearchReply.of(request.question, found, request.id)
 
 
