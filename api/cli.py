@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import ask, compare, documents, evaluate, ingest, mcp, repair, search, serve, tables
+from api.commands import ask, chat, compare, documents, evaluate, ingest, mcp, repair, search, serve, tables
 from api.options import complain
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.add_typer(documents.app, name="documents")
 app.add_typer(tables.app, name="tables")
 app.command("search")(search.search)
 app.command("ask")(ask.ask)
+app.command("chat")(chat.chat)
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("serve")(serve.serve)

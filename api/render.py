@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -21,6 +22,10 @@ from api.schemas import (
     VariantOut,
 )
 from kb.entries import readable
+from kb.records import Answer
+
+if TYPE_CHECKING:
+    from rag.answer import AnswerStream
 
 SIDE_BY_SIDE_COLUMNS = 120
 UNLIMITED = 1_000_000
@@ -53,8 +58,21 @@ def show_passages(console: Console, reply: SearchReply) -> None:
 
 
 def show_answer(console: Console, reply: AskReply, *, threshold: float) -> None:
-    language = language_of(reply.question)
     print_line(console, visible(reply.answer))
+    show_sources(console, reply, threshold=threshold)
+
+
+def show_stream(console: Console, stream: "AnswerStream", *, threshold: float) -> Answer:
+    """The answer as it is written, then its sources."""
+    for piece in stream:
+        print_line(console, visible(piece), end="")
+    print_line(console, "")
+    show_sources(console, AskReply.of(stream.answer), threshold=threshold)
+    return stream.answer
+
+
+def show_sources(console: Console, reply: AskReply, *, threshold: float) -> None:
+    language = language_of(reply.question)
     if reply.citations:
         print_line(console, f"\n{say('sources', language)}", style="bold")
         for citation in reply.citations:

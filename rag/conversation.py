@@ -22,12 +22,13 @@ SHORT_ENGLISH = 5  # words
 REWRITTEN_TOKENS = 128
 LONGEST_REWRITTEN = 400
 
-IDENTIFIER = re.compile(r"[A-Za-z_][\w]*(?:[-.+/][A-Za-z0-9_]+)*|\d[\w.-]*[A-Za-z]\w*", re.ASCII)
+IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:[-.+/]\w+)*(?:\s\d[\w.]*)?|\d[\w.-]*[A-Za-z]\w*", re.ASCII)
 QUOTED = re.compile(r"[「“《\"](.{2,40}?)[」”》\"]")
 HAN_RUN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
 ORDINALS = (("前者", 0), ("后者", 1), ("the former", 0), ("the latter", 1))
 PRONOUNS_HAN = frozenset({"它", "它们", "其", "他", "他们", "她", "二者", "两者"})
-POINTERS_HAN = re.compile(r"这|那(?!么$)|该(?!怎)|此|上面|上述|前面|刚才|刚刚|后一|前一|另一")
+POINTERS_HAN = frozenset({"该", "此", "上面", "上述", "前面", "以上", "刚才", "刚刚", "后一", "前一", "另一个"})
+DEMONSTRATIVES_HAN = ("这", "那")
 PRONOUNS_ENGLISH = re.compile(r"\b(it|its|they|them|their|both)\b", re.IGNORECASE)
 POINTERS_ENGLISH = re.compile(r"\b(this|that|these|those|above|previous|other one|the same|instead)\b", re.IGNORECASE)
 OPENING = re.compile(
@@ -35,8 +36,9 @@ OPENING = re.compile(
     re.IGNORECASE,
 )
 CLOSING = re.compile(r"(呢|吗|嘛)?[\s？?。.！!]*$")
+ASKING = re.compile(r"什么|哪|谁|怎|多少|几|如何|为何|\b(?:what|who|when|where|which|how|why)\b", re.IGNORECASE)
 DEFINITION = re.compile(
-    r"什么是|是什么(意思)?|何谓|定义|^\s*(what\s+(is|are)|define|explain)\s+(?!it\b|its\b|the\s+\w+$)", re.IGNORECASE
+    r"什么是|何谓|^\s*(?:what\s+(?:is|are)|define|explain)\s+(?!it\b|its\b|the\s+\w+\W*$)", re.IGNORECASE
 )
 REWRITE = {
     "zh": (
@@ -79,13 +81,11 @@ def follow_up(text: str, before: str, answered: str = "") -> str:
     for word, place in ORDINALS:
         if word in text.lower() and len(subjects) > place:
             return re.sub(word, subjects[place], text, flags=re.IGNORECASE)
-    asked = CLOSING.sub("", OPENING.sub("", text))
-    if OPENING.match(text) and not _content(asked.replace(" ", "")):
-        return f"{before} {text}"
+    if replaced := _replaced(text, ("、" if language_of(text) == "zh" else " and ").join(subjects)):
+        return replaced
     if _goes_on(text):
-        return _instead(asked, before)
-    replaced = _replaced(text, "、".join(subjects) if language_of(text) == "zh" else " and ".join(subjects))
-    return replaced or f"{' '.join(subjects)} {text}"
+        return _instead(CLOSING.sub("", OPENING.sub("", text)).strip(), before)
+    return f"{' '.join(subjects)} {text}"
 
 
 def rewritten(turns: Conversation, chat: Chat) -> str | None:
@@ -108,7 +108,8 @@ def fitting_turns(turns: Conversation, room: Callable[[Conversation], int], want
 
 
 def _depends(text: str) -> bool:
-    if _points_back(text) or OPENING.match(text) or _goes_on(text):
+    asked = OPENING.sub("", text)
+    if _points_back(asked) or _goes_on(text):
         return True
     if _identifiers(text) or QUOTED.search(text) or DEFINITION.search(text):
         return False
@@ -118,8 +119,9 @@ def _depends(text: str) -> bool:
 
 
 def _points_back(text: str) -> bool:
-    if any(word in PRONOUNS_HAN for run in HAN_RUN.findall(text) for word in words(run)) or POINTERS_HAN.search(text):
-        return True
+    for word in (word for run in HAN_RUN.findall(text) for word in words(run)):
+        if word in PRONOUNS_HAN | POINTERS_HAN or word.startswith(DEMONSTRATIVES_HAN):
+            return True
     lowered = text.lower()
     return bool(
         PRONOUNS_ENGLISH.search(text) or POINTERS_ENGLISH.search(text) or any(word in lowered for word, _ in ORDINALS)
@@ -129,8 +131,8 @@ def _points_back(text: str) -> bool:
 def _goes_on(text: str) -> bool:
     """Whether it only puts something else into the question before: "那 QLoRA 呢？", "What about QLoRA?"."""
     asked = CLOSING.sub("", OPENING.sub("", text))
-    opened = OPENING.match(text) is not None
-    return asked != text.strip() and (opened or text.rstrip("？? ").endswith("呢")) and len(_content(asked)) <= 2
+    opened = OPENING.match(text) or text.rstrip("？? ").endswith("呢")
+    return bool(opened) and not ASKING.search(asked) and len(_content(asked)) <= 2
 
 
 def _instead(asked: str, before: str) -> str:
@@ -169,8 +171,10 @@ def _identifiers(text: str) -> list[str]:
 
 
 def _is_name(name: str, text: str) -> bool:
-    """Any Latin word in Chinese text; in English what is not written like an ordinary word."""
-    return language_of(text) == "zh" or (not name.islower() and not name.istitle())
+    """Any Latin word in Chinese text; in English what has a capital inside the sentence."""
+    if language_of(text) == "zh":
+        return True
+    return not name.islower() and (not name.istitle() or not text.lstrip().startswith(name))
 
 
 def _content(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from api.commands.asking import (
     given_questions,
     run_questions,
 )
-from api.options import with_settings
+from api.options import BadUse, with_settings
 
 if TYPE_CHECKING:
     from kb.records import Mode
@@ -28,6 +28,7 @@ def ask(
     adapter: Annotated[
         str | None, typer.Option(metavar="NAME|none", help="The adapter to answer with; `none` is the base alone.")
     ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print the answer as it is written.")] = False,
     questions: QuestionsOption = None,
     as_json: JsonOption = False,
     as_jsonl: JsonLinesOption = False,
@@ -35,12 +36,18 @@ def ask(
 ) -> None:
     """Answer a question from the knowledge base, and cite the lines that the answer rests on."""
     asked = given_questions(question, questions, settings, as_json=as_json, as_jsonl=as_jsonl)
-    from api.render import show_answer
+    if stream and (as_json or as_jsonl):
+        raise BadUse("--stream prints for people: leave --json and --jsonl out.")
+    from api.render import open_console, show_answer, show_stream
     from api.schemas import AskReply
     from api.services import Services
 
     mode: Mode = "plain" if plain else "rag"
     with Services(settings) as services:
+        if stream:
+            written = services.stream(asked[0].text, mode=mode, adapter=adapter)
+            show_stream(open_console(), written, threshold=settings.repair_threshold)
+            return
         run_questions(
             asked,
             lambda one: AskReply.of(services.ask(one.text, mode=mode, adapter=adapter), one.id),
