@@ -18,6 +18,7 @@ from kb.records import Answer, Filter, Mode, Table
 from kb.settings import Settings
 from kb.store import Store
 from models.embed import Embedder, load_embedder
+from models.rerank import load_reranker
 from rag.retrieve import Found, Retriever
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Services:
         self.opened = int(time.time())
         self._store = Once(lambda: Store.open(settings))
         self._embedder = Once(lambda: load_embedder(settings))
+        self._reranker = Once(lambda: load_reranker(settings))
         self._chat = Once(self._load_chat)
         self._intake = Once(self._open_intake)
         self._retriever: tuple[str, Retriever] | None = None
@@ -105,7 +107,7 @@ class Services:
             version = self.store.version()
             if self._retriever is None or self._retriever[0] != version:
                 lexical = LexicalIndex.open(self.store, self.settings)
-                self._retriever = (version, Retriever(self.store, lexical, self.embedder))
+                self._retriever = (version, Retriever(self.store, lexical, self.embedder, self._reranker()))
             return self._retriever[1]
 
     @property

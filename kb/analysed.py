@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Self, overload
 
 import numpy as np
@@ -22,7 +22,8 @@ from kb.terms import terms
 
 __all__ = ["Analysed", "Block"]
 
-LINES, LINE_SIZES, TERMS, TERM_COUNTS = "passages.jsonl", "passages.sizes.npy", "terms.npy", "terms.counts.npy"
+LINES, LINE_SIZES, BOUNDS = "passages.jsonl", "passages.sizes.npy", "passages.bounds.npy"
+TERMS, TERM_COUNTS = "terms.npy", "terms.counts.npy"
 GENERATIONS = "generations.json"
 REMEMBERED = 4096  # parsed passages
 
@@ -33,11 +34,13 @@ Numbers = NDArray[np.int32]
 class Block:
     """The passages of one generation of a document: their records as lines of JSON, and the numbers of their terms.
 
-    `sizes` [passages] has the lengths of the lines in bytes, `counts` [passages] how many of `terms` each has.
+    `sizes` [passages] has the lengths of the lines in bytes, `counts` [passages] how many of `terms` each has;
+    `bounds` [2 · passages] where each starts and ends in its document.
     """
 
     lines: bytes
     sizes: Numbers
+    bounds: Numbers
     terms: Numbers
     counts: Numbers
 
@@ -45,10 +48,12 @@ class Block:
     def of(cls, records: Sequence[str], vocabulary: dict[str, int]) -> Self:
         """The block of these records; terms that `vocabulary` does not number yet get the next numbers there."""
         lines = [record.encode() + b"\n" for record in records]
-        found = [terms(passage_of(record).indexed) for record in records]
+        passages = [passage_of(record) for record in records]
+        found = [_terms_of(passage) for passage in passages]
+        bounds = [bound for passage in passages for bound in (passage.start, passage.end)]
         numbers = [vocabulary.setdefault(term, len(vocabulary)) for some in found for term in some]
         sizes, counts = (np.array(list(map(len, each)), np.int32) for each in (lines, found))
-        return cls(b"".join(lines), sizes, np.array(numbers, np.int32), counts)
+        return cls(b"".join(lines), sizes, np.array(bounds, np.int32), np.array(numbers, np.int32), counts)
 
 
 class Analysed(Sequence[Passage]):
@@ -70,7 +75,7 @@ class Analysed(Sequence[Passage]):
             b"".join(block.lines for block in blocks.values()),
             *(
                 np.concatenate([np.empty(0, np.int32), *(getattr(block, name) for block in blocks.values())])
-                for name in ("sizes", "terms", "counts")
+                for name in ("sizes", "bounds", "terms", "counts")
             ),
         )
         return cls({name: len(block.sizes) for name, block in blocks.items()}, joined)
@@ -85,6 +90,7 @@ class Analysed(Sequence[Passage]):
                 Block(
                     self._lines[self._line_start(first) : self._line_start(end)],
                     self.block.sizes[first:end],
+                    self.block.bounds[2 * first : 2 * end],
                     self.block.terms[term_ends[first] : term_ends[end]],
                     self.block.counts[first:end],
                 ),
@@ -105,6 +111,15 @@ class Analysed(Sequence[Passage]):
         """The numbers of each document's passages, by its id."""
         numbers = {name: range(first, first + self.generations[name]) for name, first in self._first.items()}
         return {self[some.start].document_id: some for some in numbers.values() if some}
+
+    def span(self, number: int) -> tuple[str, int, int]:
+        """The id of a passage's document, and where it starts and ends there; the passage is not parsed."""
+        start, end = self.block.bounds[2 * number : 2 * number + 2]
+        return self._document_of[self.place_of(number)[0]], int(start), int(end)
+
+    @cached_property
+    def _document_of(self) -> dict[str, str]:
+        return {self.place_of(numbers.start)[0]: name for name, numbers in self.documents.items()}
 
     def place_of(self, number: int) -> tuple[str, int]:
         """The passage's generation, and its number there."""
@@ -131,11 +146,10 @@ class Analysed(Sequence[Passage]):
             OSError, ValueError: there is nothing, or it is damaged.
         """
         generations = json.loads((folder / GENERATIONS).read_bytes())
-        sizes, counts = (np.load(folder / name) for name in (LINE_SIZES, TERM_COUNTS))
-        found = cls(
-            generations, Block(b"", sizes, np.load(folder / TERMS, mmap_mode="r"), counts), _mapped(folder / LINES)
-        )
-        if len(found) != len(counts) or found._line_start(len(found)) != len(found._lines):
+        sizes, bounds, counts = (np.load(folder / name) for name in (LINE_SIZES, BOUNDS, TERM_COUNTS))
+        terms = np.load(folder / TERMS, mmap_mode="r")
+        found = cls(generations, Block(b"", sizes, bounds, terms, counts), _mapped(folder / LINES))
+        if not len(found) == len(counts) == len(bounds) // 2 or found._line_start(len(found)) != len(found._lines):
             raise ValueError(f"{folder}: the files don't fit each other")
         return found
 
@@ -161,7 +175,12 @@ class Analysed(Sequence[Passage]):
 
     @staticmethod
     def _files(block: Block) -> Iterable[tuple[str, Numbers]]:
-        return (LINE_SIZES, block.sizes), (TERMS, block.terms), (TERM_COUNTS, block.counts)
+        return (LINE_SIZES, block.sizes), (BOUNDS, block.bounds), (TERMS, block.terms), (TERM_COUNTS, block.counts)
+
+
+def _terms_of(passage: Passage) -> list[str]:
+    """What a passage is found by; its document's name is part of it."""
+    return terms(f"{PurePosixPath(passage.source).stem}\n{passage.indexed}")
 
 
 def _mapped(file: Path) -> bytes | mmap.mmap:

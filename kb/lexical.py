@@ -22,12 +22,14 @@ from kb.records import Passage
 from kb.settings import Settings
 from kb.store import Store
 from kb.store_tables import record_of
-from kb.terms import terms
+from kb.terms import incidental, terms
+from kb.variants import variants_of
 
 __all__ = ["LexicalIndex", "terms"]
 
 # Part of an index's place on disk: one written by another analyser or in another form is not found, but built anew.
-FORMAT = "3"
+FORMAT = "4"
+VARIANT_WEIGHT = 0.7  # of a term's surest translation, the term itself weighing 1
 DRAFT = "draft-"
 
 
@@ -94,13 +96,42 @@ class LexicalIndex:
 
     def numbers(self, question: str, k: int, allowed: NDArray[np.bool_] | None = None) -> list[tuple[int, float]]:
         """The same as `search`, but only the numbers of those passages in `passages`; of those `allowed` [passages]."""
-        asked = [term for term in terms(question) if term in self.vocabulary]
-        if not asked or k < 1:
+        asked = terms(question)
+        if not asked or k < 1 or not len(self.passages):
             return []
-        scores: NDArray[np.float32] = self._bm25.get_scores(asked)  # [passages]
+        scores = self._scores(asked)
         if allowed is not None:
             scores = np.where(allowed, scores, 0)
         return [(number, float(scores[number])) for number in _best(scores, k)]
+
+    def _scores(self, asked: Sequence[str]) -> NDArray[np.float32]:
+        """The scores of all passages [passages]: for each term that of itself or, if higher, of its best variant."""
+        known = [term for term in asked if term in self.vocabulary]
+        nothing = np.zeros(len(self.passages), np.float32)
+        scores: NDArray[np.float32] = self._bm25.get_scores(known) if known else nothing.copy()
+        best = nothing
+        for term in asked:
+            variants = [(other, weight) for other, weight in variants_of(term) if other in self.vocabulary]
+            if not variants:
+                continue
+            for other, weight in variants:
+                rows, data = self._column(other)
+                best[rows] = np.maximum(best[rows], VARIANT_WEIGHT * weight * data)
+            rows, data = self._column(term)
+            best[rows] = np.maximum(best[rows] - data, 0)
+            for other, _ in variants:
+                rows, _ = self._column(other)
+                scores[rows] += best[rows]
+                best[rows] = 0
+        return scores
+
+    def _column(self, term: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The passages that have a term, and their scores for it."""
+        scores, number = self._bm25.scores, self.vocabulary.get(term)
+        if number is None:
+            return np.empty(0, np.int32), np.empty(0, np.float32)
+        start, end = scores["indptr"][number : number + 2]
+        return scores["indices"][start:end], scores["data"][start:end]
 
     def rarity(self, question: str) -> list[tuple[str, float]]:
         """The question's terms, repetitions included, with their inverse document frequencies.
@@ -108,11 +139,15 @@ class LexicalIndex:
         Their sum is what a passage's score comes near to if it holds them all; a term that no passage has counts as
         the rarest.
         """
-        asked = terms(question)
-        columns = np.array([self.vocabulary.get(term, -1) for term in asked], np.int64)
-        starts = self._bm25.scores["indptr"]
-        having = np.where(columns < 0, 0, starts[columns + 1] - starts[columns])
+        beside = incidental(question)
+        asked = [term for term in terms(question) if term in self.vocabulary or term not in beside]
+        having = np.array([self._having(term) for term in asked])
         return list(zip(asked, idf(len(self.passages), having).tolist(), strict=True))
+
+    def _having(self, term: str) -> float:
+        """How many passages have a term, or by weight a variant of it (Darwish and Oard 2003)."""
+        others = sum(VARIANT_WEIGHT * weight * len(self._column(other)[0]) for other, weight in variants_of(term))
+        return min(len(self._column(term)[0]) + others, len(self.passages))
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     embedding_model: str = Field(
         default=str(WEIGHTS / "embedding"), description="a sentence-transformers folder or hub id"
     )
+    reranker: str | None = Field(
+        default=None, description="a cross-encoder's folder or hub id that orders anew what was found; unset: none"
+    )
     chat_model: str = Field(
         default=str(WEIGHTS / "chat"), description="a language model's folder or hub id; with `chat_url` its name there"
     )

@@ -33,11 +33,37 @@ ENGLISH_STOP_WORDS = frozenset((Path(__file__).parent / "stop_words_en.txt").rea
 
 def terms(text: str) -> list[str]:
     """The terms of a text, in order and with repetitions; a question and a passage are analysed alike."""
-    read = TARGET.sub("]", ESCAPE.sub("", text))
     found: list[str] = []
-    for run in RUN.findall(unicodedata.normalize("NFKC", read)):
+    for run in _runs(text):
         found.extend(_run_terms(run) if len(run) <= REMEMBERED else _run_terms.__wrapped__(run))
     return found
+
+
+def incidental(text: str) -> set[str]:
+    """The terms that say nothing of their own: pairs across two words, and identifiers without their marks."""
+    found: set[str] = set()
+    for run in _runs(text):
+        found.update(_across_words(run) if HAN_START.match(run) else _joined(run))
+    return found
+
+
+def _runs(text: str) -> list[str]:
+    read = TARGET.sub("]", ESCAPE.sub("", text))
+    return RUN.findall(unicodedata.normalize("NFKC", read))
+
+
+def _across_words(run: str) -> Iterator[str]:
+    for one, other in pairwise(words(run)):
+        if len(one) > 1 or len(other) > 1:
+            yield one[-1] + other[0]
+
+
+def _joined(run: str) -> Iterator[str]:
+    for piece in PIECE.findall(run):
+        whole = piece.strip("-._").casefold()
+        joined = re.sub(r"[-._]", "", whole)
+        if joined != whole:
+            yield joined
 
 
 @lru_cache(maxsize=1 << 14)

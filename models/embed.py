@@ -25,10 +25,14 @@ _OTHER_FORMATS = ("onnx", "openvino")
 
 
 class Embedder(Protocol):
-    """What search needs of an embedding model. `fingerprint` changes with anything that changes its vectors."""
+    """What search needs of an embedding model. `fingerprint` changes with anything that changes its vectors.
+
+    `quick` says whether a line takes microseconds, so that dozens can be embedded for a question.
+    """
 
     fingerprint: str
     dimension: int
+    quick: bool
 
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors [n, dimension] of unit length; zero where a text holds nothing that the model knows."""
@@ -42,6 +46,8 @@ class Embedder(Protocol):
 
 class StaticEmbedder:
     """The mean of a text's piece vectors, without torch: equals sentence-transformers' `StaticEmbedding`."""
+
+    quick = True
 
     def __init__(self, folder: Path) -> None:
         """Reads `tokenizer.json` and `model.safetensors`.
@@ -85,6 +91,8 @@ class StaticEmbedder:
 
 class SentenceTransformerEmbedder:
     """Any sentence-transformers model, with the query and passage prompts that its own config names."""
+
+    quick = False
 
     def __init__(self, folder: Path, device: str | None = None) -> None:
         """Loads the model in `folder` on `device` (None: the best there is); never runs code that lies beside it."""

@@ -1,18 +1,16 @@
 """Whether the knowledge base answers a question at all, as a calibrated probability from two plain measures."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.lexical import terms
 from models.embed import Embedder
 
-__all__ = ["Background", "coverage", "probability"]
+__all__ = ["Background", "probability"]
 
 # Fitted by tests/benchmarks/tune_retrieval.py; docs/retrieval.md says on what.
-INTERCEPT, COVERAGE, NEARNESS = -3.0, 4.3, 6.6
+INTERCEPT, SHARE, NEARNESS = -2.5, 10.0, 4.0
 
 UNRELATED = (
     "今天下午有小雨，气温比昨天低了五度。",
@@ -42,14 +40,6 @@ class Background:
         return (cosine - level) / (1 - level) if level < 1 else 0.0
 
 
-def coverage(rarity: Sequence[tuple[str, float]], texts: Sequence[str]) -> float:
-    """The largest share of the question's terms, the rarer the weightier, that one of the texts holds; 0 to 1."""
-    total = sum(weight for _, weight in rarity)
-    held = [set(terms(text)) for text in texts]
-    masses = [sum(weight for term, weight in rarity if term in some) for some in held]
-    return max(masses, default=0.0) / total if total else 0.0
-
-
-def probability(coverage: float, nearness: float) -> float:
-    """Logistic regression on how much of the question one passage covers and how near the nearest one is."""
-    return 1 / (1 + math.exp(-(INTERCEPT + COVERAGE * coverage + NEARNESS * nearness)))
+def probability(share: float, nearness: float) -> float:
+    """Logistic regression on the fused score of the best passage and how near the nearest one is."""
+    return 1 / (1 + math.exp(-(INTERCEPT + SHARE * share + NEARNESS * nearness)))

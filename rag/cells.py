@@ -2,11 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from kb.lexical import terms
-from kb.records import Cell, Passage, Table
+from kb.records import Cell, Table
 
 __all__ = ["NamedCells", "names_of", "plain_name", "stands_in"]
 
@@ -16,7 +17,9 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 _PART = re.compile(r"[\w.-]")
 SHORTEST = 2
 
+T = TypeVar("T", bound=Hashable)
 Rarity = Sequence[tuple[str, float]]
+Span = tuple[str, int, int]  # a document's id, and the start and end of a passage in its text
 
 
 @dataclass(frozen=True)
@@ -37,23 +40,24 @@ class NamedCells:
         self._tables_of = tables_of
         self._rows: dict[str, list[_Row]] = {}
 
-    def shares(self, question: str, rarity: Rarity, passages: Sequence[Passage]) -> dict[str, float]:
+    def shares(self, question: str, rarity: Rarity, spans: Mapping[T, Span]) -> dict[T, float]:
         """For each passage that holds a row which the question names, the share of the question that names it.
 
-        `rarity` gives the question's terms with their inverse document frequencies, by which they weigh.
+        `spans` tells where each passage stands. `rarity` gives the question's terms with their inverse document
+        frequencies, by which they weigh.
         """
         asked, total = plain_name(question), sum(weight for _, weight in rarity)
         if not total:
             return {}
-        documents = {passage.document_id for passage in passages}
+        documents = {document for document, _, _ in spans.values()}
         self._read(documents - self._rows.keys())
         named = {
             document: [row for row in self._rows[document] if any(stands_in(name, asked) for name in row.names)]
             for document in documents
         }
         weights = {
-            passage.id: max((_weight(row, passage, asked, rarity) for row in named[passage.document_id]), default=0.0)
-            for passage in passages
+            passage: max((_weight(row, (start, end), asked, rarity) for row in named[document]), default=0.0)
+            for passage, (document, start, end) in spans.items()
         }
         return {name: weight / total for name, weight in weights.items() if weight}
 
@@ -93,14 +97,15 @@ def _joined(neighbour: str, edge: str) -> bool:
     return bool(neighbour and _PART.match(neighbour) and not _HAN.match(neighbour) and not _HAN.match(edge))
 
 
-def _weight(row: _Row, passage: Passage, asked: str, rarity: Rarity) -> float:
-    """What the names of a row, and of its columns that are asked for, weigh in the question; 0 if the passage lacks it.
+def _weight(row: _Row, bounds: tuple[int, int], asked: str, rarity: Rarity) -> float:
+    """What the names of a row, and of its columns that are asked for, weigh in the question; 0 outside of `bounds`.
 
     Where columns have names, the row alone is no answer: it may be named for anything.
     """
-    cells = [names for cell, names in row.cells if passage.start <= cell.start and cell.end <= passage.end]
+    start, end = bounds
+    cells = [names for cell, names in row.cells if start <= cell.start and cell.end <= end]
     columns = [name for names in cells for name in names if stands_in(name, asked)]
-    if not (columns if row.cells else passage.start <= row.start and row.end <= passage.end):
+    if not (columns if row.cells else start <= row.start and row.end <= end):
         return 0.0
     names = [name for name in row.names if stands_in(name, asked)]
     said = {term for name in (*names, *columns) for term in terms(name)}

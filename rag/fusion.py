@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
-__all__ = ["lexical_shares", "reciprocal_rank_fusion", "share_fusion", "standouts"]
+__all__ = ["lexical_shares", "reciprocal_rank_fusion", "share_fusion", "standout", "standouts"]
 
 T = TypeVar("T", bound=Hashable)
 
@@ -32,8 +32,12 @@ def standouts(cosines: Mapping[T, float]) -> dict[T, float]:
     Embedding models differ in how near to each other they put texts that have nothing in common.
     """
     background = min(cosines.values(), default=0.0)
-    room = 1 - background
-    return {thing: (cosine - background) / room if room > 0 else 0.0 for thing, cosine in cosines.items()}
+    return {thing: standout(cosine, background) for thing, cosine in cosines.items()}
+
+
+def standout(cosine: float, background: float) -> float:
+    """How far a cosine is from the background on the way to 1; nothing below it."""
+    return max(0.0, (cosine - background) / (1 - background)) if background < 1 else 0.0
 
 
 def reciprocal_rank_fusion(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TypeVar
 
@@ -13,17 +13,21 @@ from kb.lexical import LexicalIndex
 from kb.records import Filter, Hit, Passage
 from kb.store import Store
 from models.embed import Embedder
-from rag.answerable import Background, coverage, probability
+from models.rerank import Reranker
+from rag.answerable import Background, probability
 from rag.cells import NamedCells
 from rag.filters import allowed_by
-from rag.fusion import lexical_shares, share_fusion, standouts
+from rag.fusion import lexical_shares, share_fusion, standout, standouts
+from rag.lines import best_lines
 
 __all__ = ["Found", "Retriever"]
 
 DEPTH = 50  # how many passages each search gives to the fusion
 LOOKED_AT_ALONE = 1000  # so few allowed passages are compared one by one; of more, the nearest of all are sifted
-READ = 3  # how many of the best are read to tell whether they answer
+READ = 8  # how many of the best are read line by line
+REREAD = 20  # how many of the best a reranker orders anew
 LEXICAL_WEIGHT, DENSE_WEIGHT = 1.0, 0.4  # chosen by tests/benchmarks/tune_retrieval.py
+LINE_SHARE = 0.25
 CELL_WEIGHT = 0.4  # chosen by tests/benchmarks/table_questions.py
 
 T = TypeVar("T", bound=Hashable)
@@ -41,14 +45,17 @@ class Found:
 class Retriever:
     """Searches one version of the store; made anew when the store has changed."""
 
-    def __init__(self, store: Store, lexical: LexicalIndex, embedder: Embedder) -> None:
-        """Joins the two searches.
+    def __init__(
+        self, store: Store, lexical: LexicalIndex, embedder: Embedder, reranker: Reranker | None = None
+    ) -> None:
+        """Joins the two searches; what they find is ordered anew by the reranker, if there is one.
 
         Raises:
             StoreError: the store's vectors are another embedding model's.
         """
         store.require_embedding(embedder.fingerprint)
         self._store, self._lexical, self._embedder = store, lexical, embedder
+        self._reranker, self._reread = reranker, REREAD if reranker else 0
         self._background = Background(embedder)
         self._cells = NamedCells(store.tables)
 
@@ -64,25 +71,49 @@ class Retriever:
         rarity = self._lexical.rarity(question)
         looked_up = time.perf_counter()
         passage_of = self._lexical.passages.__getitem__
-        candidates = {number: passage_of(number) for number, _ in (*lexical, *dense)}
-        shares = self._cells.shares(question, rarity, list(candidates.values()))
-        named = {number: shares[passage.id] for number, passage in candidates.items() if passage.id in shares}
+        spans = {number: self._lexical.passages.span(number) for number, _ in (*lexical, *dense)}
+        named = self._cells.shares(question, rarity, spans)
         hits = fuse(dense, lexical, sum(weight for _, weight in rarity), passage_of, named=named)
         best = list(islice(hits, READ))
-        covered = coverage(rarity, [hit.passage.indexed for hit in best])
         near = self._background.nearness(vector, dense[0][1]) if dense else 0.0
-        kept = tuple(without_overlaps(chain(best, hits), k))
+        answerable = probability(best[0].score, near) if best else 0.0
+        ordered = self._by_best_line(vector, best, hits, min((cosine for _, cosine in dense), default=0.0))
+        kept = self._reranked(question, without_overlaps(ordered, max(k, self._reread)))[:k]
         ended = time.perf_counter()
         return Found(
-            hits=kept,
+            hits=tuple(kept),
             timings_ms={
                 "embed": 1000 * (embedded - began),
                 "dense": 1000 * (searched - embedded),
                 "lexical": 1000 * (looked_up - searched),
                 "fuse": 1000 * (ended - looked_up),
             },
-            answerable=probability(covered, near) if best else 0.0,
+            answerable=answerable,
         )
+
+    def _by_best_line(
+        self, vector: NDArray[np.float32], best: Sequence[Hit], others: Iterable[Hit], background: float
+    ) -> Iterable[Hit]:
+        """All hits; the `best` in an order that counts their best lines too, for which all scores make room.
+
+        Of the others no line is read, and they stay behind.
+        """
+        if not self._embedder.quick:
+            return chain(best, others)
+        lines = best_lines(vector, [hit.passage for hit in best], self._embedder)
+        read = [
+            replace(hit, score=with_line(hit.score, standout(line, background)))
+            for hit, line in zip(best, lines, strict=True)
+        ]
+        unread = (replace(hit, score=with_line(hit.score, 0.0)) for hit in others)
+        return chain(sorted(read, key=lambda hit: -hit.score), unread)
+
+    def _reranked(self, question: str, hits: list[Hit]) -> list[Hit]:
+        if self._reranker is None:
+            return hits
+        scores = self._reranker.scores(question, [hit.passage.indexed for hit in hits])
+        scored = [replace(hit, score=float(score)) for hit, score in zip(hits, scores, strict=True)]
+        return sorted(scored, key=lambda hit: -hit.score)
 
     def neighbours(self, passage: Passage, count: int = 1) -> tuple[tuple[Passage, ...], tuple[Passage, ...]]:
         """The `count` passages before a passage in its document and those after it, each in the order of the text.
@@ -133,6 +164,10 @@ def fuse(
     shares = (lexical_shares(bm25, ideal), standouts(cosines), named or {})
     fused = share_fusion(shares, (LEXICAL_WEIGHT, DENSE_WEIGHT, cell_weight))
     return (Hit(passage_of(each), score, cosines.get(each), bm25.get(each)) for each, score in fused)
+
+
+def with_line(score: float, line: float) -> float:
+    return (1 - LINE_SHARE) * score + LINE_SHARE * line
 
 
 def without_overlaps(hits: Iterable[Hit], k: int) -> list[Hit]:

@@ -28,11 +28,15 @@ GUIDE = document(
 )
 
 
+def spans(passages: list[Passage]) -> dict[str, tuple[str, int, int]]:
+    return {passage.id: (passage.document_id, passage.start, passage.end) for passage in passages}
+
+
 def shares(question: str) -> dict[str, float]:
     """What NamedCells gives to the guide's passages, by their text; every term of the question weighs alike."""
     passages = split_passages(GUIDE)
     cells = NamedCells(lambda documents: find_tables(GUIDE) if GUIDE.id in documents else [])
-    found = cells.shares(question, [(term, 1.0) for term in terms(question)], passages)
+    found = cells.shares(question, [(term, 1.0) for term in terms(question)], spans(passages))
     by_id: dict[str, Passage] = {passage.id: passage for passage in passages}
     return {by_id[name].text: share for name, share in found.items()}
 
@@ -59,7 +63,7 @@ def test_documents_are_asked_for_once() -> None:
     asked: list[set[str]] = []
     cells = NamedCells(lambda documents: asked.append(set(documents)) or [])  # type: ignore[func-returns-value]
     for _ in range(2):
-        cells.shares("LoRA", [("lora", 1.0)], split_passages(GUIDE))
+        cells.shares("LoRA", [("lora", 1.0)], spans(split_passages(GUIDE)))
     assert asked == [{GUIDE.id}]
 
 

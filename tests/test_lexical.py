@@ -46,7 +46,7 @@ def test_the_guide_answers_with_the_right_line(guide: LexicalIndex, question: st
 
 def test_scores_are_those_of_bm25() -> None:
     texts = ["苹果是红色的水果", "香蕉是黄色的水果，水果很甜", "汽车有四个轮子"]
-    counts = [terms(text) for text in texts]
+    counts = [terms(f"{number}\n{text}") for number, text in enumerate(texts)]  # a document's name counts too
     mean = sum(map(len, counts)) / 3
     # Lucene's BM25: idf = ln(1 + (N - n + 0.5) / (n + 0.5)), tf / (tf + k1 (1 - b + b length / mean length)).
     idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))

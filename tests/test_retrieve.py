@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from kb.lexical import LexicalIndex
 from kb.records import Hit, Passage
 from kb.settings import load_settings
 from kb.store import Store
-from rag.answerable import UNRELATED, Background, coverage, probability
+from rag.answerable import UNRELATED, Background, probability
+from rag.fusion import standout, standouts
+from rag.lines import best_lines, lines_of
 from rag.retrieve import Retriever, fuse, without_overlaps
 
 if TYPE_CHECKING:
@@ -135,18 +138,33 @@ def test_fused_hits_carry_both_scores() -> None:
     assert hits[0].passage is both
 
 
-def test_coverage_is_that_of_the_best_single_text() -> None:
-    rarity = [("qlora", 3.0), ("显存", 2.0), ("gpt", 5.0)]
-    assert coverage(rarity, ["QLoRA 很好", "省显存"]) == pytest.approx(0.3)
-    assert coverage(rarity, ["QLoRA 省显存"]) == pytest.approx(0.5)
-    assert coverage(rarity, []) == 0.0
-    assert coverage([], ["QLoRA"]) == 0.0
+def test_a_line_that_says_it_all_is_nearer_than_two_that_say_half(services: "Services") -> None:
+    apart = "缓存很小。" * 9 + "模型要先下载。权重另外合并。" + "日志很长。" * 9
+    together = "缓存很小。" * 9 + "下载模型之后合并权重。" + "日志很长。" * 9
+    hits = [Hit(replace(passage("p", 0, 1), text=text), 0.3, None, None) for text in (apart, together)]
+    question = services.embedder.embed_query("下载模型之后怎么合并权重？")
+    far, near = best_lines(question, [hit.passage for hit in hits], services.embedder)
+    assert near > far
+    assert best_lines(question, [], services.embedder) == []
+
+
+def test_lines_stand_under_their_heading() -> None:
+    found = Passage("p", "d", "d.md", "list", "- **甲**：一二三。四五六！\n\n- 乙\n", ("外", "内"), 0, 20, 1, 3)
+    assert lines_of(found) == ["内 / - **甲**：一二三。", "内 / 四五六！"]
+    assert lines_of(replace(found, text="乙", section=())) == ["乙"]
+
+
+def test_standouts_are_shares_of_the_way_from_the_background() -> None:
+    assert standouts({"a": 0.2, "b": 0.6, "c": 1.0}) == pytest.approx({"a": 0.0, "b": 0.5, "c": 1.0})
+    assert standout(0.1, 0.2) == 0
+    assert standout(1.0, 1.0) == 0
+    assert standouts({}) == {}
 
 
 @pytest.mark.parametrize(("level", "expected"), [(0.0, 0.9), (0.8, 0.5), (0.95, -1.0), (1.0, 0.0)])
 def test_nearness_allows_for_what_the_model_puts_near_anyway(level: float, expected: float) -> None:
     class Crowded:
-        fingerprint, dimension = "crowded", 2
+        fingerprint, dimension, quick = "crowded", 2, False
 
         def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
             assert tuple(texts) == UNRELATED

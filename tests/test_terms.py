@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kb.lexical import terms
+from kb.terms import incidental
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,15 @@ def test_any_text_has_terms_that_are_lower_case_and_not_empty(text: str) -> None
 @given(st.text(alphabet="微调LoRA peft_v2.0-的", max_size=60))
 def test_a_text_finds_itself_between_other_texts(text: str) -> None:
     assert set(terms(text)) <= set(terms(f"前言。 {text} 。后记"))
+
+
+def test_pairs_across_words_and_identifiers_without_marks_are_incidental() -> None:
+    assert incidental("合并模型") == {"并模"}
+    assert incidental("get_base_model 和 LoRA") == {"getbasemodel"}
+    assert incidental("智谱") == set(), "single characters may be a word that the dictionary lacks"
+    assert incidental("") == set()
+
+
+@given(st.text(max_size=60))
+def test_what_is_incidental_is_a_term(text: str) -> None:
+    assert incidental(text) <= set(terms(text)) | {""}

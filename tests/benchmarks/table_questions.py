@@ -86,8 +86,8 @@ def measure(store: Store, questions: Sequence[Question]) -> Iterator[tuple[float
         dense = store.nearest(embedder.embed_query(question.text), DEPTH)
         found, rarity = lexical.search(question.text, DEPTH), lexical.rarity(question.text)
         passages = {passage for passage, _ in (*found, *dense)}
-        shares = cells.shares(question.text, rarity, list(passages))
-        named = {passage: shares[passage.id] for passage in passages if passage.id in shares}
+        spans = {each: (each.document_id, each.start, each.end) for each in passages}
+        named = cells.shares(question.text, rarity, spans)
         ideal = sum(rare for _, rare in rarity)
         for weight in WEIGHTS:
             fused = fuse(dense, found, ideal, lambda passage: passage, named=named, cell_weight=weight)

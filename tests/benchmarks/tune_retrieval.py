@@ -10,7 +10,6 @@ import argparse
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +19,9 @@ from kb.records import Passage
 from kb.settings import Settings
 from models.embed import Embedder, load_embedder
 from models.evaluate_embedding import Task, heading_task, reading_task, translation_task
-from rag.answerable import Background, coverage
+from rag.answerable import Background
 from rag.fusion import lexical_shares, reciprocal_rank_fusion, share_fusion, standouts
-from rag.retrieve import DEPTH, READ, fuse
+from rag.retrieve import DEPTH, fuse
 
 PER_TASK = 600
 ANSWERABLE = 6.0  # how many questions have an answer for one that has none: a knowledge base is asked what it is for
@@ -46,9 +45,9 @@ class Searched:
         return sum(weight for _, weight in self.rarity)
 
     def measures(self) -> tuple[float, float]:
-        """Coverage and nearness, as the retriever takes them."""
-        best = islice(fuse(self.dense, self.lexical, self.ideal, lambda passage: passage), READ)
-        return coverage(self.rarity, [hit.passage.indexed for hit in best]), self.nearness
+        """The best fused score and nearness, as the retriever takes them."""
+        best = next(fuse(self.dense, self.lexical, self.ideal, lambda passage: passage), None)
+        return best.score if best else 0.0, self.nearness
 
 
 class Bench:
@@ -165,7 +164,7 @@ def fit(made: Sequence[Case]) -> None:
     model = LogisticRegression(C=100).fit(measures, answered, sample_weight=weights / weights.mean())
     said = model.predict_proba(measures)[:, 1]
     constants = ", ".join(f"{value:.2f}" for value in (*model.intercept_, *model.coef_[0]))
-    print(f"\nINTERCEPT, COVERAGE, NEARNESS = {constants}\n")
+    print(f"\nINTERCEPT, SHARE, NEARNESS = {constants}\n")
     print("| task | answerable refused | near ones refused | far ones refused |\n|---|---|---|---|")
     for task in dict.fromkeys(case.task for case in made):
         shares = [
