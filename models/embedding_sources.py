@@ -10,11 +10,8 @@ from typing import Protocol
 import numpy as np
 from tokenizers import Tokenizer
 
-from kb.variants import variants_of
 from models.corpus import CorpusDocument, is_held_out, read_corpus, read_rows
-from models.embedding_pairs import Ids, Pair, PairCutter, Section, encode
-from models.parallel import Pair as TextPair
-from models.parallel import nearest_lines, outline_pairs, translated_documents
+from models.embedding_pairs import Ids, Pair, PairCutter, Section, encode, read_sections
 
 # How often a collection's documents are drawn, for their size: far from the subject or translated by machine, less.
 WEIGHTS = {
@@ -166,22 +163,21 @@ def read_readings(folder: Path, names: Iterable[str], tokenizer: Tokenizer, held
 
 
 def read_translations(corpus: Path, documents: Iterable[CorpusDocument], tokenizer: Tokenizer) -> list[Translation]:
-    """Sentence pairs of the Python documentation; of translated documents what their outlines or their lines align."""
-    by_path: defaultdict[str, list[TextPair]] = defaultdict(list)
+    """Sentence pairs of the Python documentation, and headings and texts of documents whose outlines agree."""
+    by_path: defaultdict[str, Translation] = defaultdict(lambda: Translation([], []))
     for row in read_rows(corpus / "parallel" / "python_docs_en_zh.jsonl.xz"):
-        if not is_held_out(row["path"]):
-            by_path[row["path"]].append((row["en"], row["zh"]))
-    aligned = (
-        outline_pairs(*texts) or nearest_lines(*texts, variants_of) for texts in translated_documents(corpus, documents)
-    )
-    found = (_encoded(pairs, tokenizer) for pairs in (*by_path.values(), *aligned))
-    return [translation for translation in found if translation.english]
-
-
-def _encoded(pairs: Iterable[TextPair], tokenizer: Tokenizer) -> Translation:
-    encoded = [(encode(tokenizer, english), encode(tokenizer, chinese)) for english, chinese in pairs]
-    kept = [pair for pair in encoded if min(map(len, pair)) > 1]
-    return Translation([english for english, _ in kept], [chinese for _, chinese in kept])
+        english, chinese = encode(tokenizer, row["en"]), encode(tokenizer, row["zh"])
+        if not is_held_out(row["path"]) and min(len(english), len(chinese)) > 1:
+            by_path[row["path"]].english.append(english)
+            by_path[row["path"]].chinese.append(chinese)
+    texts = {document.name.rsplit("#", 1)[0]: document.text for document in documents}
+    for row in read_rows(corpus / "parallel" / "doc_index_zh_en.jsonl.xz"):
+        if row["zh_path"] in texts and row["en_path"] in texts:
+            english_document, chinese_document = (
+                read_sections(texts[row[side]], tokenizer) for side in ("en_path", "zh_path")
+            )
+            by_path[row["zh_path"]] = _aligned(english_document, chinese_document)
+    return [translation for translation in by_path.values() if translation.english]
 
 
 def read_glosses(documents: Iterable[CorpusDocument], tokenizer: Tokenizer) -> list[Gloss]:
@@ -195,3 +191,20 @@ def read_glosses(documents: Iterable[CorpusDocument], tokenizer: Tokenizer) -> l
         for chinese, english in sorted(met)
         if spread[english.casefold()] <= _MOST_GLOSSED
     ]
+
+
+def _aligned(english: Sequence[Section], chinese: Sequence[Section]) -> Translation:
+    """Headings, and texts where both have as many lines; nothing when the outlines differ."""
+    aligned = Translation([], [])
+    if len(english) != len(chinese):
+        return aligned
+    for ours, theirs in zip(english, chinese, strict=True):
+        same_lines = len(ours.lines) == len(theirs.lines)
+        pairs = [(ours.heading, theirs.heading)] + (
+            list(zip(ours.lines, theirs.lines, strict=True)) if same_lines else []
+        )
+        for first, second in pairs:
+            if len(first) and len(second):
+                aligned.english.append(first)
+                aligned.chinese.append(second)
+    return aligned

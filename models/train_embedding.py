@@ -51,7 +51,7 @@ class EmbeddingConfig:
     warmup: int = 100
     scale: float = 25.0
     dropped: float = 0.15
-    shares: tuple[float, float, float, float] = (0.62, 0.23, 0.10, 0.05)
+    shares: tuple[float, float, float, float] = (0.66, 0.19, 0.10, 0.05)
     seed: int = 17
 
 
