@@ -29,7 +29,7 @@ PLAIN_SHARE = 0.3
 CELL_QUESTIONS = ("请介绍 {} 的{}。", "说说{}的{}", "{} 的{}怎么样？", "关于 {}，它的{}呢？")
 TERM_QUESTIONS = ("请解释{}。", "{}指的是什么？", "说说{}")
 _DEFINITION = re.compile(r"^([^：:\n\[\]<>/]{2,60}?)\s*[：:]\s*([^/\s][^\n]{3,})$")
-_HEADED = re.compile(r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", flags=re.MULTILINE)
+HEADED = re.compile(r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", flags=re.MULTILINE)
 
 
 def reading_lessons(folder: Path) -> Iterator[Conversation]:
@@ -51,9 +51,7 @@ def heading_lessons(corpus: Path, share: float) -> Iterator[Conversation]:
     for document in read_corpus(corpus, ("zh",)):
         if document.held_out or document.collection == "laws":
             continue
-        for heading, body in re.findall(
-            r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", document.text, flags=re.MULTILINE
-        ):
+        for heading, body in HEADED.findall(document.text):
             if chosen.random() < share:
                 yield (*ask_back("", body), Message("assistant", heading.strip()))
 
