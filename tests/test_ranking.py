@@ -43,7 +43,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_scores_in_training_are_those_in_use(base: Path, data: Path) -> None:
-    model, tokenizer = load_base(base, torch.device("cpu")).float(), load_tokenizer(base)
+    model, tokenizer = load_base(base, torch.device("cpu")), load_tokenizer(base)
     groups = read_groups(data, tokenizer, 200)[:4]
     with torch.inference_mode():
         taught = continuation_nats(model, groups, 0)
@@ -102,7 +102,7 @@ def test_a_table_gives_choices_among_its_rows() -> None:
     assert len(choices) >= len(SUBJECTS)
     rows = {shown(piece) for piece in _rows(passages)}
     for choice in choices:
-        about, right = choice.candidates[choice.right]
+        _, right = choice.candidates[choice.right]
         assert right in rows
         assert len(set(choice.candidates)) == len(choice.candidates) > 2
         assert right.split(" — ")[0] in choice.continuation
