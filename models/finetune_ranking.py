@@ -5,7 +5,7 @@
 
 A line of the data is `{"prompts": [[{"role", "content"}, …], …], "continuation": …, "right": i}`: the continuation
 belongs to prompt i. The loss is the cross-entropy of choosing that prompt by the continuation's likelihood
-(ListNet's top-one loss, Cao et al. 2007, over query likelihoods as in Sachan et al. 2022, arXiv:2204.07496) with a share
+(ListNet's top-one loss, Cao et al. 2007, over query likelihoods as in Sachan et al. 2022, arXiv:2204.07496) and a share
 of the likelihood itself, which keeps it a language model.
 """
 
