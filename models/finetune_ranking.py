@@ -3,7 +3,7 @@
     python -m models.finetune_ranking --base RUN/base --data groups.jsonl --out models/weights/chat
     python -m models.finetune_ranking --base models/weights/chat --adapter ADAPTER --data groups.jsonl --out ADAPTER
 
-A line of the data is `{"prompts": [[{"role", "content"}, …], …], "continuation": …, "right": i}`: the continuation
+A line of the data is `{"prompts": [[{"role", "content"}, …], …], "continuation": …, "right": i}`: the text
 belongs to prompt i. The loss is the cross-entropy of choosing that prompt by the continuation's likelihood
 (ListNet's top-one loss, Cao et al. 2007, over query likelihoods as in Sachan et al. 2022, arXiv:2204.07496) and a share
 of the likelihood itself, which keeps it a language model.
@@ -24,10 +24,11 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from kb.errors import InputError
+from models.chat import Message
 from models.finetune import FinetuneConfig, Record
 from models.inspect import MANIFEST, locate
 from models.load import load_base, load_tokenizer, pick_device
-from models.template import Message, render
+from models.template import render
 
 LIKELIHOOD = 0.3
 

@@ -10,11 +10,11 @@ import torch
 
 from kb.errors import InputError
 from kb.records import Hit
+from models.chat import Message
 from models.finetune import FinetuneConfig
 from models.finetune_ranking import batches, continuation_nats, read_groups, teach_adapter, teach_base
 from models.generate import ChatModel
 from models.load import load_base, load_tokenizer
-from models.template import Message
 from rag.lessons_ranking import guide_choices
 from rag.quote import shown
 from tests.knowledge import document
