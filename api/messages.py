@@ -26,6 +26,13 @@ _SENTENCES: dict[str, dict[Language, str]] = {
     "plain+adapter": {"zh": "不检索，有适配器", "en": "plain + adapter"},
     "rag": {"zh": "检索，无适配器", "en": "retrieved"},
     "rag+adapter": {"zh": "检索，有适配器", "en": "retrieved + adapter"},
+    "probing": {"zh": "适配器改变了什么（基座 → 适配器）", "en": "What the adapter changed (base → adapter)"},
+    "taught": {"zh": "按训练时的问法", "en": "asked as taught"},
+    "reworded": {"zh": "换一种说法", "en": "in other words"},
+    "general": {"zh": "与文档无关的常识", "en": "general questions"},
+    "probes": {"zh": "题数", "en": "questions"},
+    "loss": {"zh": "损失（奈特/字）", "en": "loss, nats a character"},
+    "recalled": {"zh": "写出的份额", "en": "share written"},
     "empty_store": {
         "zh": "{home} 中的知识库还是空的：请先运行 `guide ingest`（可加上自己的文件）。",
         "en": "The knowledge base in {home} is empty: run `guide ingest` first (with files of your own, if you like).",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from models.chat import Chat, Conversation
     from rag.answer import Answerer, AnswerStream, Asking
     from rag.compare import Comparison
+    from rag.probes import Probing
 
 PLAIN_ROOM = 128  # tokens that a plain answer should have room for
 
@@ -187,6 +188,18 @@ class Services:
         from rag.compare import compare
 
         return compare(self._askable(question), self.answerer, seed)
+
+    def probe(self, seed: int = 0) -> "Probing":
+        """What the adapter changed: base and adapter asked the same cells and general questions.
+
+        Raises:
+            StoreError: nothing was ingested yet.
+            ModelError: there is no adapter, or the model is on a server.
+        """
+        from rag.probes import make_probes, probe_adapter
+
+        self._check_documents()
+        return probe_adapter(self.chat, make_probes(self.tables(), seed=seed), seed)
 
     def tables(self, document: str | None = None) -> list[Table]:
         """All tables, or those of one document, by its name or id.

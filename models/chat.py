@@ -124,6 +124,9 @@ class Chat(Protocol):
     @property
     def writes_well(self) -> bool: ...
 
+    def adapter_share(self, adapter: str) -> float | None:
+        """The share of all parameters that are the adapter's; None where that can't be told."""
+
     def room(self, conversation: Conversation) -> int:
         """How many tokens the window has left for an answer to a conversation; below 1: it is too long."""
 

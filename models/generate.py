@@ -75,6 +75,10 @@ class ChatModel:
         """Whether the model is large enough to be let write freely from passages."""
         return int(self.model.num_parameters()) >= WRITES_WELL
 
+    def adapter_share(self, adapter: str) -> float:
+        parts = {name: parameter.numel() for name, parameter in self.model.named_parameters()}
+        return sum(size for name, size in parts.items() if f".{adapter}." in name) / sum(parts.values())
+
     def room(self, conversation: Conversation) -> int:
         """How many tokens the window has left for an answer to a conversation; below 1: it is too long."""
         return self.window - len(self.template.render(conversation))

@@ -99,6 +99,10 @@ class RemoteChat:
     def adapter_name(self, wanted: str | None) -> str | None:
         return chosen_adapter(self.adapters, wanted)
 
+    def adapter_share(self, adapter: str) -> None:
+        """Only the server knows."""
+        del adapter
+
     def room(self, conversation: Conversation) -> int:
         """A careful guess, since only the server has the tokenizer: a token for two bytes, and some for each turn."""
         return self.window - sum(len(message.content.encode()) // 2 + 5 for message in conversation)
