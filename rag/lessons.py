@@ -26,8 +26,18 @@ from rag.prompt import ask_back, plain
 from rag.quote import shown
 
 PLAIN_SHARE = 0.3
-CELL_QUESTIONS = ("请介绍 {} 的{}。", "说说{}的{}", "{} 的{}怎么样？", "关于 {}，它的{}呢？")
-TERM_QUESTIONS = ("请解释{}。", "{}指的是什么？", "说说{}")
+CELL_QUESTIONS = (
+    "{} 的{}是什么？",
+    "请介绍 {} 的{}。",
+    "说说{}的{}",
+    "{} 的{}怎么样？",
+    "关于 {}，它的{}呢？",
+    "{} 有什么{}？",
+    "{}{}",
+    "What is the {1} of {0}?",
+)
+ROW_QUESTIONS = ("介绍一下 {}", "{} 是什么？", "{} 怎么样？", "What is {}?")
+TERM_QUESTIONS = ("请解释{}。", "{}指的是什么？", "{}是什么？", "说说{}", "{}是做什么的？", "What is {}?")
 _DEFINITION = re.compile(r"^([^：:\n\[\]<>/]{2,60}?)\s*[：:]\s*([^/\s][^\n]{3,})$")
 HEADED = re.compile(r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", flags=re.MULTILINE)
 
@@ -73,12 +83,13 @@ def _row_lessons(piece: Piece) -> Iterator[Conversation]:
     subject = cells[0]
     everything = "；".join(f"{name}：{cell}" for name, cell in zip(piece.header[1:], cells[1:], strict=True))
     yield (*ask_back(piece.about, shown(piece)), Message("assistant", f"介绍一下 {subject}"))
-    yield (*plain(f"介绍一下 {subject}"), Message("assistant", f"{subject} — {everything}"))
+    for form in ROW_QUESTIONS:
+        yield (*plain(form.format(subject)), Message("assistant", everything))
     for name, cell in zip(piece.header[1:], cells[1:], strict=True):
         questions = [form.format(subject, name) for form in CELL_QUESTIONS]
         yield (*ask_back(piece.about, shown(piece)), Message("assistant", questions[len(cell) % len(questions)]))
-        for question in questions:
-            yield (*plain(question), Message("assistant", f"{subject} 的{name}：{cell}"))
+        for question in questions if cell else ():
+            yield (*plain(question), Message("assistant", cell))
 
 
 def _definition_lessons(piece: Piece) -> Iterator[Conversation]:
