@@ -12,6 +12,7 @@ from kb.settings import Settings
 from models.chat import Chat, Conversation, Sampling, Stream
 from rag.cite import cite
 from rag.claims import CheckedWriting
+from rag.groups import with_groups
 from rag.pieces import Piece, pieces
 from rag.prompt import NOT_SAID, ask_back, fitting, language_of, plain
 from rag.quote import Weights, answering, choose, rank, shortlist, shown
@@ -128,7 +129,7 @@ class Answerer:
 
     def evidence(self, question: str, top_k: int | None = None, within: Filter | None = None) -> Evidence:
         found = self.retriever.search(question, top_k or self.settings.top_k, within)
-        return Evidence(found, tuple(shortlist(question, pieces(found.hits), self.weights)))
+        return Evidence(found, tuple(shortlist(question, with_groups(pieces(found.hits)), self.weights)))
 
     def retrieved(
         self, question: str, evidence: Evidence, adapters: Sequence[str | None], seed: int = 0

@@ -1,33 +1,38 @@
-"""Retrieved passages cut into pieces that can be quoted: sentences, list items, table rows, code blocks."""
+"""Retrieved passages cut into pieces that can be quoted: sentences, list items, table rows, statements of code."""
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from kb.entries import find_entry
 from kb.records import Hit, Passage
 
-PieceKind = Literal["sentence", "item", "table_row", "code", "signature"]
+PieceKind = Literal["sentence", "lead", "item", "table_row", "code", "signature", "group"]
 
 ITEM = re.compile(r"^[ \t>]*(?:[-*+]|\d+[.)、])[ \t]+")
 _SENTENCE = re.compile(r"(?:[^。！？!?；\n.]|\.(?!\s))+[。！？!?；.]*[”’」』）)]*")
 _HEADING = re.compile(r"^[ \t>]*#{1,6}[ \t]")
 _FENCE = re.compile(r"^[ \t>]*(```+|~~~+)")
+_IMAGE = re.compile(r"\s*!\[[^\]]*\]\([^)]*\)\s*$")
 _ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$")
 _RULE = re.compile(r"^[ \t|:\-=*_]+$")
 _LEAD = re.compile(r"[：:][\s*_`]*$")
 _TITLE = re.compile(r"^.{0,19}\w\s*$")
 _WORD = re.compile(r"\w")
+_BEGINS = re.compile(r"#|//|>>>|\.\.\.|\$ ")
 _INDENTED = re.compile(r"[ ]{2}|[ ]*\t")
 _WRAPPED = re.compile(r"[ \t]\S")
+LONGEST_CODE = 240
+NEAR = 20  # characters: empty lines and the mark that opens code
 
 
 @dataclass(frozen=True)
 class Piece:
     """A quotable stretch of a passage: `hit.passage.text[start:end]`.
 
-    `header` names the cells of a table's row, `lead` is the line that introduces the list or code that it is in.
+    `header` names the cells of a table's row, `lead` is the sentence that introduces the list or code that it is in.
+    A lead is such a sentence itself, and a group what is quoted together, its `parts`.
     """
 
     hit: Hit
@@ -36,6 +41,7 @@ class Piece:
     kind: PieceKind
     header: tuple[str, ...] = ()
     lead: str = ""
+    parts: tuple["Piece", ...] = ()
 
     @property
     def about(self) -> str:
@@ -52,6 +58,17 @@ class Piece:
     def span(self) -> tuple[int, int]:
         """Where the piece stands in its document."""
         return self.hit.passage.start + self.start, self.hit.passage.start + self.end
+
+    def leads_to(self, other: "Piece") -> bool:
+        """Whether the other begins right below it."""
+        same = self.hit.passage.document_id == other.hit.passage.document_id
+        return same and 0 <= other.span[0] - self.span[1] <= NEAR
+
+    def overlaps(self, other: "Piece") -> bool:
+        """Whether both have text of their document in common."""
+        if self.hit.passage.document_id != other.hit.passage.document_id:
+            return False
+        return max(self.span[0], other.span[0]) < min(self.span[1], other.span[1])
 
 
 @dataclass(frozen=True)
@@ -70,7 +87,7 @@ def pieces(hits: Sequence[Hit]) -> list[Piece]:
     found: list[Piece] = []
     for hit in hits:
         for piece in _cut(hit):
-            if not any(_overlap(piece, other) for other in found):
+            if not any(piece.overlaps(other) for other in found):
                 found.append(piece)
     return found
 
@@ -93,7 +110,7 @@ def _cut(hit: Hit) -> Iterator[Piece]:
     entry = find_entry(hit.passage.text)
     code = _bare_code(hit, lines)
     if code:
-        yield code
+        yield from _statements(code)
     elif entry:
         yield _piece(hit, entry.start, entry.end, "signature")
         yield from _cut_lines(hit, [line for line in lines if line.start >= entry.end])
@@ -118,7 +135,7 @@ def _cut_lines(hit: Hit, lines: Sequence[_Line]) -> Iterator[Piece]:
         stop = at + 1
         if _FENCE.match(line.text):
             stop = _fence_end(lines, at)
-            yield _piece(hit, line.start, lines[stop - 1].end, "code", lead=lead)
+            yield from _statements(_piece(hit, line.start, lines[stop - 1].end, "code", lead=lead))
         elif _ROW.match(line.text):
             if stop < len(lines) and _ROW.match(lines[stop].text) and _RULE.match(lines[stop].text):
                 header = row_cells(line.text)
@@ -127,14 +144,36 @@ def _cut_lines(hit: Hit, lines: Sequence[_Line]) -> Iterator[Piece]:
         elif ITEM.match(line.text):
             stop = _item_end(lines, at)
             yield _piece(hit, line.start, lines[stop - 1].end, "item", lead=lead)
-        elif not (_HEADING.match(line.text) or _RULE.match(line.text)):
+        elif not any(form.match(line.text) for form in (_HEADING, _RULE, _IMAGE)):
             stop = _wrapped_end(lines, at)
             text = passage.text[line.start : lines[stop - 1].end].replace("\n", " ")
             leads = _LEAD.search(text) or (_TITLE.search(text) and stop < len(lines) and ITEM.match(lines[stop].text))
-            lead = text.strip() if leads else ""
-            if not lead:
-                yield from (_piece(hit, a, b, "sentence") for a, b in sentences(text, line.start))
+            said = [_piece(hit, a, b, "sentence") for a, b in sentences(text, line.start)]
+            lead = said[-1].text if leads and said else ""
+            yield from (said if not lead else [*said[:-1], replace(said[-1], kind="lead")])
         at = stop
+
+
+def _statements(code: Piece) -> Iterator[Piece]:
+    """Code as it is if it is short; else in parts, fences left out.
+
+    A part begins after an empty line, and where a comment or a prompt follows code or output.
+    """
+    if len(code.text) <= LONGEST_CODE:
+        yield code
+        return
+    parts: list[tuple[int, int]] = []
+    before = ""
+    for line in re.finditer(r"[^\n]+\n?|\n", code.text):
+        text = line[0].strip()
+        if text and not _FENCE.match(text):
+            begins = bool(_BEGINS.match(text)) and not _BEGINS.match(before)
+            start = line.start() if begins or not before else parts.pop()[0]
+            parts.append((start, line.end()))
+        before = "" if _FENCE.match(text) else text
+    for first, last in parts:
+        start, end = _trimmed(code.hit.passage.text, code.start + first, code.start + last)
+        yield replace(code, start=start, end=end)
 
 
 def _piece(hit: Hit, start: int, end: int, kind: PieceKind, **more: Any) -> Piece:
@@ -176,9 +215,3 @@ def _starts_something(text: str) -> bool:
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     part = text[start:end]
     return start + len(part) - len(part.lstrip()), start + len(part.rstrip())
-
-
-def _overlap(one: Piece, other: Piece) -> bool:
-    if one.hit.passage.document_id != other.hit.passage.document_id:
-        return False
-    return max(one.span[0], other.span[0]) < min(one.span[1], other.span[1])

@@ -4,7 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
 import numpy as np
@@ -18,6 +18,11 @@ from rag.pieces import ITEM, Piece, row_cells
 SHORTLIST = 16
 _ESCAPED = re.compile(r"\\([-\\`*_{}\[\]()#+.!|<>~])")
 
+# What a question's term counts for that stands not in the piece but in what leads it in, its heading, its passage.
+LEAD, HEADING, PASSAGE = 0.9, 0.8, 0.5
+ECHO = 0.3
+
+_LEADS = re.compile(r"[：:]$")
 _PROPERTY = re.compile(r"^\w{2,6}[：:]")
 _NUMBERING = re.compile(r"^\W*(?:\d[\d.]*\s+)?")
 
@@ -28,19 +33,35 @@ class Weights:
 
     overlap: float = 1.0
     likelihood: float = 0.1
-    retrieval: float = 0.05
+    retrieval: float = 0.1
+    echo: float = 0.3
 
 
 def overlaps(question: str, candidates: Sequence[Piece]) -> NDArray[np.float64]:
-    """For each piece the share of the question's terms that it or its context holds, rare terms counting more.
+    """For each piece how much of the question it takes up: 0 to 1.
 
-    The weight of a term is its inverse document frequency among the candidates.
+    Every term of the question counts by its inverse document frequency among the candidates, and by where it stands:
+    in the piece itself, in what leads it in, in its passage or the headings above.
     """
-    held = [set(terms(f"{piece.about}\n{shown(piece)}")) for piece in candidates]
-    frequency = Counter(term for having in held for term in having)
-    weight = {term: math.log(1 + len(held) / (0.5 + frequency[term])) for term in set(terms(question))}
+    places = [_places(piece) for piece in candidates]
+    frequency = Counter(term for placed in places for term in placed)
+    weight = {term: math.log(1 + len(places) / (0.5 + frequency[term])) for term in set(terms(question))}
     total = sum(weight.values()) or 1.0
-    return np.array([sum(weight[term] for term in weight.keys() & having) / total for having in held])
+    return np.array([sum(weight[t] * placed[t] for t in weight.keys() & placed.keys()) / total for placed in places])
+
+
+def echoes(question: str, piece: Piece) -> bool:
+    """Whether a piece says hardly more than the question does."""
+    said = set(terms(shown(piece)))
+    return len(said - set(terms(question))) < ECHO * len(said)
+
+
+def _places(piece: Piece) -> dict[str, float]:
+    """The terms of a piece and of what is around it, each with what it counts for there."""
+    passage = piece.hit.passage
+    nearest = passage.section[-1] if passage.section else ""
+    around = ((passage.indexed, PASSAGE), (nearest, HEADING), (piece.lead, LEAD), (shown(piece), 1.0))
+    return {term: counts for text, counts in around for term in terms(text)}
 
 
 def rank(
@@ -55,7 +76,9 @@ def rank(
     by the question's own spread, so that its weight means the same for long and short questions.
     """
     retrieval = np.array([piece.hit.score for piece in candidates])
+    echo = np.array([echoes(question, piece) for piece in candidates])
     score = weights.overlap * overlaps(question, candidates) + weights.retrieval * _scaled(retrieval)
+    score = score - weights.echo * echo
     if likelihood is not None:
         score = score + weights.likelihood * _scaled(likelihood)
     return score
@@ -84,10 +107,21 @@ def choose(
         piece = candidates[i]
         if chosen and (scores[order[0]] - scores[i] > margin or len(piece.text) > room or len(chosen) == most):
             continue
+        if any(piece.overlaps(other) for other in chosen):
+            continue
         chosen.append(piece)
         room -= len(piece.text)
+        if piece.kind == "lead" and (follower := _follower(piece, candidates)):
+            chosen.append(follower)
+            room -= len(follower.text)
     passages = list(dict.fromkeys(piece.hit.passage.id for piece in chosen))
     return sorted(chosen, key=lambda piece: (passages.index(piece.hit.passage.id), piece.start))
+
+
+def _follower(lead: Piece, candidates: Sequence[Piece]) -> Piece | None:
+    """What stands right below a lead."""
+    below = (piece for piece in candidates if lead.leads_to(piece))
+    return next(below, None)
 
 
 def shown(piece: Piece) -> str:
@@ -99,6 +133,8 @@ def shown(piece: Piece) -> str:
         return piece.text if piece.text.startswith("```") else f"```\n{piece.text}\n```"
     if piece.kind == "table_row":
         return _shown_row(row_cells(piece.text), piece.header)
+    if piece.kind == "group":
+        return _shown_group(piece.parts)
     entry = find_entry(piece.hit.passage.text) if piece.kind == "signature" else None
     if entry:
         return entry.signature
@@ -120,6 +156,16 @@ def answering(piece: Piece, question: str) -> str:
     if len(cells) != len(wanted):
         return shown(piece)
     return _shown_row([*compress(cells, wanted)], [*compress(piece.header, wanted)])
+
+
+def _shown_group(parts: Sequence[Piece]) -> str:
+    first, last = parts[0], parts[-1]
+    if first.kind == "lead":
+        head = shown(first) if _LEADS.search(shown(first)) else f"{shown(first)}："
+        return head + ("\n" if last.kind == "code" else "") + _shown_group(parts[1:])
+    if last.kind == "code":
+        return shown(replace(first, end=last.end))
+    return "；".join(shown(part) for part in parts)
 
 
 def _subject(piece: Piece) -> str:

@@ -41,6 +41,7 @@ def test_section_is_cut_as_it_was_written() -> None:
     assert kinds(pieces([hit(SECTION)])) == [
         ("sentence", "先看资源。"),
         ("sentence", "再看任务！"),
+        ("lead", "**根据资源选择**："),
         ("item", "- **极度受限**：BitFit > Prefix Tuning"),
         ("item", "- **GPU内存有限**：QLoRA\n  适合单卡"),
         ("code", "```python\nmodel = get_peft_model(base, config)\n\nmodel.train()\n```"),
@@ -50,8 +51,8 @@ def test_section_is_cut_as_it_was_written() -> None:
 
 def test_item_knows_its_headings_and_lead_and_row_its_header() -> None:
     found = pieces([hit(SECTION)])
-    assert found[2].about == "选择\n**根据资源选择**："
-    assert found[5].header == ("框架", "参数")
+    assert found[3].about == "选择\n**根据资源选择**："
+    assert found[6].header == ("框架", "参数")
 
 
 def test_row_alone_takes_the_header_of_its_table() -> None:
@@ -68,6 +69,23 @@ def test_what_stands_in_two_hits_is_one_piece() -> None:
     text = "第一句。第二句。"
     both = pieces([hit("第二句。", start=4), hit(text)])
     assert [piece.span for piece in both] == [(4, 8), (0, 4)]
+
+
+def test_long_code_is_parted_at_empty_lines_comments_and_prompts() -> None:
+    first, second = "import peft\n" + "x = 1\n" * 30, "# 再保存\nmodel.save_pretrained(path)\ny = 2\n"
+    session = ">>> model.count()\n>>> model.size()\n884736\n>>> print(1)\n1\n" + "2\n" * 120
+    assert [text for _, text in kinds(pieces([hit(f"```python\n{first}\n{second}```")]))] == [
+        first.strip(),
+        second.strip(),
+    ]
+    assert [text.split("\n")[0] for _, text in kinds(pieces([hit(f"```\n{session}```")]))] == [
+        ">>> model.count()",
+        ">>> print(1)",
+    ]
+
+
+def test_a_line_that_is_an_image_is_no_piece() -> None:
+    assert kinds(pieces([hit("![](images/a.png)\n\n看图。")])) == [("sentence", "看图。")]
 
 
 def test_cells_keep_escaped_bars() -> None:
