@@ -101,7 +101,7 @@ def test_an_entry_gives_its_signature_its_items_and_whole_sentences() -> None:
     found = kinds(pieces([hit(f"{text} 参数\n\n\n{items}\n\n\n {sentence}然后结束。")]))
     assert found[0][0] == "signature"
     assert found[0][1].startswith("保存")
-    assert found[1:] == [("item", items), ("sentence", sentence), ("sentence", "然后结束。")]
+    assert found[1:] == [("lead", "参数"), ("item", items), ("sentence", sentence), ("sentence", "然后结束。")]
 
 
 def test_code_whose_opening_fence_is_elsewhere_is_code() -> None:
