@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kb.entries import find_entry, put_together, without_references
 from kb.lexical import terms
+from kb.variants import variants_of
 from rag.cells import names_of, plain_name, stands_in
 from rag.pieces import ITEM, Piece, row_cells
 
@@ -21,6 +22,10 @@ _ESCAPED = re.compile(r"\\([-\\`*_{}\[\]()#+.!|<>~])")
 # What a question's term counts for that stands not in the piece but in what leads it in, its heading, its passage.
 LEAD, HEADING, PASSAGE = 0.9, 0.8, 0.5
 ECHO = 0.3
+NAME = 1.5
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_WORD = re.compile(r"[A-Za-z][\w.+-]*")
+_NAME = re.compile(r".[A-Z0-9_]")
 
 _LEADS = re.compile(r"[：:]$")
 _PROPERTY = re.compile(r"^\w{2,6}[：:]")
@@ -40,20 +45,30 @@ class Weights:
 def overlaps(question: str, candidates: Sequence[Piece]) -> NDArray[np.float64]:
     """For each piece how much of the question it takes up: 0 to 1.
 
-    Every term of the question counts by its inverse document frequency among the candidates, and by where it stands:
-    in the piece itself, in what leads it in, in its passage or the headings above.
+    Every term of the question counts by its inverse document frequency among the candidates, names more than other
+    terms, and by where it stands: in the piece itself, in what leads it in, in its passage or the headings above. Where
+    its translation stands, it counts as much as that is sure.
     """
     places = [_places(piece) for piece in candidates]
     frequency = Counter(term for placed in places for term in placed)
-    weight = {term: math.log(1 + len(places) / (0.5 + frequency[term])) for term in set(terms(question))}
+    ways = {term: ((term, 1.0), *variants_of(term)) for term in set(terms(question))}
+    names = _names(question)
+    weight = {}
+    for term, said in ways.items():
+        common = max(frequency[way] for way, _ in said)
+        weight[term] = math.log(1 + len(places) / (0.5 + common)) * (NAME if term in names else 1)
     total = sum(weight.values()) or 1.0
-    return np.array([sum(weight[t] * placed[t] for t in weight.keys() & placed.keys()) / total for placed in places])
+    taken = [
+        sum(weight[term] * max(sure * placed.get(way, 0.0) for way, sure in said) for term, said in ways.items())
+        for placed in places
+    ]
+    return np.array(taken) / total
 
 
-def echoes(question: str, piece: Piece) -> bool:
-    """Whether a piece says hardly more than the question does."""
-    said = set(terms(shown(piece)))
-    return len(said - set(terms(question))) < ECHO * len(said)
+def _names(question: str) -> set[str]:
+    """The terms of what reads as a name: Latin script in a Chinese question, else capitals or digits within a word."""
+    chinese = _HAN.search(question)
+    return {term for word in _WORD.findall(question) if chinese or _NAME.search(word) for term in terms(word)}
 
 
 def _places(piece: Piece) -> dict[str, float]:
@@ -62,6 +77,12 @@ def _places(piece: Piece) -> dict[str, float]:
     nearest = passage.section[-1] if passage.section else ""
     around = ((passage.indexed, PASSAGE), (nearest, HEADING), (piece.lead, LEAD), (shown(piece), 1.0))
     return {term: counts for text, counts in around for term in terms(text)}
+
+
+def echoes(question: str, piece: Piece) -> bool:
+    """Whether a piece says hardly more than the question does."""
+    said = set(terms(shown(piece)))
+    return len(said - set(terms(question))) < ECHO * len(said)
 
 
 def rank(
