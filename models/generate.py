@@ -21,7 +21,7 @@ from models.chat import GREEDY, Conversation, Generation, Sampling, Scored, Stre
 from models.inspect import AdapterFacts
 from models.passes import Passes
 from models.stream import Request, TextDecoder
-from models.switching import Adapters
+from models.switching import Adapters, peft_name
 from models.template import ChatTemplate
 
 MOST_WAITING = 128
@@ -76,8 +76,9 @@ class ChatModel:
         return int(self.model.num_parameters()) >= WRITES_WELL
 
     def adapter_share(self, adapter: str) -> float:
+        part = f".{peft_name(adapter)}."
         parts = {name: parameter.numel() for name, parameter in self.model.named_parameters()}
-        return sum(size for name, size in parts.items() if f".{adapter}." in name) / sum(parts.values())
+        return sum(size for name, size in parts.items() if part in name) / sum(parts.values())
 
     def room(self, conversation: Conversation) -> int:
         """How many tokens the window has left for an answer to a conversation; below 1: it is too long."""
