@@ -10,7 +10,7 @@ from fastapi import FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
-from api import problems
+from api import page, problems
 from api.guard import BodyLimit, Guard
 from api.observe import Metrics, Observed
 from api.routes import chunks, documents, health, ingest, openai, questions, tables
@@ -60,6 +60,7 @@ def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     app.include_router(health.router)
     for router in (questions.router, openai.router, chunks.router, ingest.router, documents.router, tables.router):
         app.include_router(router)
+    page.install(app)
     return app
 
 

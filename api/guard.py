@@ -5,6 +5,7 @@ import binascii
 import hmac
 import ipaddress
 import math
+import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -28,6 +29,7 @@ FORM_BYTES = 100_000
 QUESTION_BYTES = 4_000_000
 DOCUMENTS = "/v1/ingest/"
 ALWAYS_OPEN = "/health"
+PAGE = re.compile("/|/page/.*")
 READING = {"GET", "HEAD", "OPTIONS"}
 
 Check = Callable[[Scope, Headers], Response | None]
@@ -55,12 +57,17 @@ class Guard:
 
 
 class KeyCheck:
-    """Asks for the key, as a bearer token or, for browsers, as the password of any user."""
+    """Asks for the key, as a bearer token or, for browsers, as the password of any user.
+
+    The page itself is shown without: it holds nothing, and asks for the key that its requests carry.
+    """
 
     def __init__(self, key: str) -> None:
         self._key = key.encode()
 
     def __call__(self, scope: Scope, headers: Headers) -> Response | None:
+        if PAGE.fullmatch(scope["path"]):
+            return None
         if hmac.compare_digest(_given_key(headers.get("authorization", "")), self._key):
             return None
         detail = "The key is missing or another one. Send the server's GUIDE_API_KEY as `Authorization: Bearer …`."

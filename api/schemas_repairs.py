@@ -64,6 +64,20 @@ class DocumentOut(Wire):
         )
 
 
+class ReceivedOut(Wire):
+    """The text of a document before its mojibake was restored, line for line that of the restored text."""
+
+    id: str
+    name: str
+    encoding: str
+    text: str
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        text = document.text if document.received is None else document.received
+        return cls(id=document.id, name=document.name, encoding=document.encoding, text=text)
+
+
 class RepairedOut(Wire):
     """One repaired document: its damage, and how many of its characters lost bytes.
 

@@ -34,10 +34,11 @@ def basic(key: str) -> dict[bytes, bytes]:
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8000", "http://guide.example:8000"])
-def test_with_a_key_nothing_but_health_is_to_be_had_without_it(tmp_path: Path, address: str) -> None:
+def test_with_a_key_nothing_but_health_and_the_empty_page_is_to_be_had_without_it(tmp_path: Path, address: str) -> None:
     with serving(tmp_path, address, api_key=KEY) as client:
-        assert client.get("/health").status_code == 200
-        for path in ("/v1/documents", "/metrics", "/ready", "/docs", "/openapi.json", "/nowhere"):
+        for path in ("/health", "/", "/page/app.js"):
+            assert client.get(path).status_code == 200
+        for path in ("/v1/documents", "/page", "/pages", "/metrics", "/ready", "/docs", "/openapi.json", "/nowhere"):
             assert "GUIDE_API_KEY" in problem(client.get(path), 401)["detail"]
         for headers in (bearer("another"), bearer(""), basic("another"), {b"Authorization": b"Basic !"}):
             response = client.get("/v1/documents", headers=headers)

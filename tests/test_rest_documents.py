@@ -83,6 +83,9 @@ def test_a_damaged_text_is_read_restored_with_its_repairs(client: TestClient) ->
     doc_id = upload(client, "damaged.md", damaged).json()["data"][0]["doc_id"]
     document = client.get(f"/v1/documents/{doc_id}").json()
     assert client.get("/v1/documents/damaged.md").json() == document
+    received = client.get(f"/v1/documents/{doc_id}/received").json()
+    assert received["text"] != document["text"]
+    assert received["text"].count("\n") == document["text"].count("\n")
     assert document["damage"]
     assert "训练两个小矩阵" in document["text"]
     assert document["repairs"]
@@ -240,4 +243,5 @@ def test_the_documentation_names_the_routes(client: TestClient) -> None:
         "/v1/ingest/{doc_id}",
         "/v1/documents",
         "/v1/documents/{document_id}",
+        "/v1/documents/{document_id}/received",
     }

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from api.problems import documented
 from api.routes.dependencies import GivenServices
 from api.schemas import DocumentList, DocumentRow
-from api.schemas_repairs import DocumentOut
+from api.schemas_repairs import DocumentOut, ReceivedOut
 
 router = APIRouter(
     prefix="/v1/documents",
@@ -20,6 +20,12 @@ router = APIRouter(
 def list_documents(services: GivenServices) -> DocumentList:
     """All documents, by name, with the counts of their passages and repairs."""
     return DocumentList(documents=tuple(map(DocumentRow.model_validate, services.store.documents())))
+
+
+@router.get("/{document_id:path}/received", responses=documented(HTTPStatus.NOT_FOUND))
+def received(document_id: str, services: GivenServices) -> ReceivedOut:
+    """A document's text as it was received: decoded, but its mojibake not restored."""
+    return ReceivedOut.of(services.store.document(document_id))
 
 
 @router.get("/{document_id:path}", responses=documented(HTTPStatus.NOT_FOUND))

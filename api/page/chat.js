@@ -1,0 +1,194 @@
+// A conversation: questions of several turns, answers as they are written.
+
+import { stream } from "./api.js";
+import { answerBody, source } from "./answers.js";
+import { button, el, sendsOnEnter } from "./dom.js";
+import { number, t } from "./language.js";
+import { documents, models } from "./library.js";
+import { problem, waiting } from "./status.js";
+import { suggestions } from "./suggestions.js";
+
+const turns = [];
+const choice = { model: "", within: "", retrieve: true };
+const view = { draw: () => {}, update: () => {} }; // of the chat that is on the page; answers go on without it
+let running = null; // the controller that stops the answer being written
+let draft = "";
+
+export function chat(root) {
+  const log = el("div", { class: "log", role: "log", "aria-label": t("chat"), "aria-live": "polite" });
+  const field = el("textarea", {
+    rows: 1, name: "question", placeholder: t("askHere"), title: t("askKeys"), "aria-label": t("question"), maxlength: 4000,
+  });
+  const go = el("button", { class: "primary" }, "");
+  const submit = (event) => {
+    event.preventDefault();
+    if (running) running.abort();
+    else put(field.value);
+  };
+  const put = (question) => {
+    if (!question.trim() || running) return;
+    field.value = draft = "";
+    fit(field);
+    run(question.trim());
+    log.lastElementChild.scrollIntoView({ block: "start" });
+  };
+
+  view.draw = () => {
+    log.replaceChildren(...(turns.length > 0 ? turns.map(shownTurn) : [welcome(put)]));
+    go.textContent = t(running ? "stop" : "sendIt");
+  };
+  view.update = (turn) => log.lastElementChild.querySelector(".answer")?.replaceChildren(...answerBody(turn));
+  field.value = draft;
+  field.addEventListener("input", () => {
+    draft = field.value;
+    fit(field);
+  });
+  sendsOnEnter(field, () => put(field.value));
+  root.append(
+    log,
+    el("div", { class: "dock" }, el("form", { class: "composer", on: { submit } }, field, go), options()),
+  );
+  view.draw();
+  fit(field);
+  if (matchMedia("(min-width: 48rem)").matches) field.focus();
+  if (turns.length > 0) log.lastElementChild.scrollIntoView({ block: "start" });
+}
+
+/** Asks one question after the turns before it, and shows the answer while it comes. */
+async function run(question) {
+  const turn = { question, answer: "", citations: [], passages: [], retrieved: choice.retrieve, state: "writing" };
+  const before = turns.filter(({ answer }) => answer).flatMap(asMessages);
+  turns.push(turn);
+  running = new AbortController();
+  const began = performance.now();
+  view.draw();
+  try {
+    const body = asked([...before, { role: "user", content: question }]);
+    for await (const chunk of stream("v1/chat/completions", body, { signal: running.signal })) {
+      take(turn, chunk);
+      view.update(turn);
+    }
+    turn.state = "done";
+  } catch (failure) {
+    turn.state = failure.name === "AbortError" ? "stopped" : "failed";
+    turn.failure = failure;
+  }
+  turn.seconds = (performance.now() - began) / 1000;
+  running = null;
+  view.draw();
+}
+
+function asked(messages) {
+  return {
+    messages,
+    stream: true,
+    stream_options: { include_usage: true },
+    use_context: choice.retrieve,
+    include_sources: true,
+    ...(choice.model && { model: choice.model }),
+    ...(choice.retrieve && choice.within && { context_filter: { docs_ids: [choice.within] } }),
+  };
+}
+
+function take(turn, { model, choices: [first], usage }) {
+  turn.model = model;
+  turn.tokens = usage ? usage.total_tokens : turn.tokens;
+  turn.answer += first?.delta.content ?? "";
+  turn.citations = first?.citations ?? turn.citations;
+  turn.passages = first?.sources ?? turn.passages;
+  turn.searched = first?.question ?? turn.searched;
+}
+
+const asMessages = (turn) => [
+  { role: "user", content: turn.question },
+  { role: "assistant", content: turn.answer },
+];
+
+function shownTurn(turn) {
+  const writing = turn.state === "writing";
+  const rewritten = turn.searched && turn.searched !== turn.question;
+  return el(
+    "article",
+    { class: `turn ${turn.state}`, "aria-busy": String(writing) },
+    el("h2", { class: "asked" }, turn.question),
+    rewritten && el("p", { class: "hint" }, t("searchedFor", { question: turn.searched })),
+    el("div", { class: "answer" }, writing && !turn.answer ? waiting("writing") : answerBody(turn)),
+    turn.state === "stopped" && el("p", { class: "hint" }, t("stopped")),
+    turn.state === "failed" && problem(turn.failure),
+    !writing && turn.answer && [passages(turn), foot(turn)],
+  );
+}
+
+function passages({ passages: found }) {
+  if (found.length === 0) return null;
+  return el(
+    "details",
+    { class: "passages" },
+    el("summary", {}, t("passages", { count: found.length })),
+    el("ol", {}, found.map((chunk) => el("li", {}, source(placeOf(chunk)), el("blockquote", {}, chunk.text)))),
+  );
+}
+
+const placeOf = (chunk) => ({ ...chunk, source: chunk.document.doc_metadata.file_name });
+
+function foot(turn) {
+  const copy = button(t("copy"), async () => {
+    await navigator.clipboard.writeText(turn.answer);
+    copy.textContent = t("copied");
+  });
+  const facts = [
+    !turn.retrieved && t("plainAnswer"),
+    turn.model,
+    t("took", { seconds: number(turn.seconds, 1) }),
+    turn.tokens > 0 && t("tokens", { count: number(turn.tokens) }),
+  ];
+  return el("footer", {}, facts.filter(Boolean).map((fact) => el("span", {}, fact)), copy);
+}
+
+function welcome(put) {
+  const tries = el("div", { class: "tries" });
+  const offer = (questions) => {
+    if (questions.length === 0) return;
+    tries.append(el("p", {}, t("tryOne")), ...questions.map((question) => button(question, () => put(question))));
+  };
+  suggestions().then(offer, () => {}); // without documents there is nothing to suggest, and the banner says so
+  return el("section", { class: "welcome" }, el("h1", {}, t("chatTitle")), el("p", {}, t("chatLead")), tries);
+}
+
+function options() {
+  const within = select("within", [["", t("allDocuments")]], () => documents().then((all) => all.map(({ id, name }) => [id, name])));
+  const model = select("model", [], () => models().then(modelChoices));
+  const retrieve = el("input", { type: "checkbox", checked: choice.retrieve });
+  retrieve.addEventListener("change", () => {
+    choice.retrieve = retrieve.checked;
+    within.disabled = !choice.retrieve;
+  });
+  within.disabled = !choice.retrieve;
+  const again = button(t("newChat"), () => {
+    running?.abort();
+    turns.length = 0;
+    view.draw();
+  });
+  return el("div", { class: "options" }, el("label", { class: "toggle" }, retrieve, t("useDocuments")), within, model, again);
+}
+
+/** A choice by its name in `choice`: values with their labels, the first ones known, the others still to come. */
+function select(name, first, rest) {
+  const field = el("select", { "aria-label": t(name), on: { change: () => (choice[name] = field.value) } });
+  const add = (all) => field.append(...all.map(([value, label]) => el("option", { value, selected: value === choice[name] }, label)));
+  add(first);
+  rest().then(add, () => (field.hidden = field.options.length === 0));
+  return field;
+}
+
+/** The adapters first, for that is what answers unless something else is chosen, then the base without them. */
+function modelChoices(all) {
+  const called = (kind, key) => all.filter((one) => one.kind === kind).map(({ id }) => [id, t(key, { id })]);
+  return [...called("adapter", "withAdapterNamed"), ...called("base", "withoutAdapterNamed")];
+}
+
+/** As high as its text, up to what the stylesheet allows. */
+function fit(field) {
+  field.style.height = "auto";
+  field.style.height = `${field.scrollHeight}px`;
+}

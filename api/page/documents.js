@@ -1,0 +1,160 @@
+// The documents: sent, listed, read and deleted.
+
+import { get, Refused, remove, upload } from "./api.js";
+import { ask, button, el } from "./dom.js";
+import { number, t } from "./language.js";
+import { changed, documents as all } from "./library.js";
+import { documentLink } from "./panel.js";
+import { reader } from "./reader.js";
+import { checkReady, problem, waiting } from "./status.js";
+
+const PAUSE = 400; // milliseconds between two questions after a document that is taken in
+
+export function documents(root, { rest, options }) {
+  if (rest) showOne(root, rest, options.get("at"));
+  else showAll(root);
+}
+
+async function showOne(root, name, at) {
+  const place = el("div", { class: "scroll" }, waiting("loading"));
+  root.append(el("p", {}, el("a", { class: "quiet", href: "#/documents" }, `‹ ${t("backToDocuments")}`)), place);
+  const [start, end] = (at ?? "").split("-").map(Number);
+  try {
+    const shown = await reader(name, end > start ? { mark: { start, end } } : {});
+    place.replaceChildren(shown);
+    shown.showMark();
+  } catch (failure) {
+    place.replaceChildren(problem(failure));
+  }
+}
+
+function showAll(root) {
+  const table = el("div", { class: "listing" });
+  const news = el("ul", { class: "uploads", "aria-live": "polite" });
+  const refresh = async () => {
+    try {
+      table.replaceChildren(listing(await all(), removed));
+    } catch (failure) {
+      table.replaceChildren(problem(failure));
+    }
+  };
+  const removed = (document) => {
+    news.replaceChildren(el("li", {}, t("removed", { name: document.name })));
+    changed();
+    checkReady();
+    refresh();
+  };
+  const take = async (files) => {
+    await Promise.all([...files].map((file) => takeIn(file, news)));
+    changed();
+    checkReady();
+    refresh();
+  };
+  root.append(el("h1", {}, t("documentsTitle")), el("p", { class: "lead" }, t("documentsLead")), dropZone(take), news, table);
+  table.append(waiting("loading"));
+  refresh();
+}
+
+function dropZone(take) {
+  const input = el("input", { type: "file", multiple: true, accept: ".md,.markdown,.txt,.rst,text/*", class: "unseen" });
+  input.addEventListener("change", () => {
+    take(input.files);
+    input.value = "";
+  });
+  const zone = el("label", { class: "drop" }, t("drop"), " ", el("span", { class: "link" }, t("choose")), input);
+  for (const event of ["dragover", "dragleave", "drop"]) {
+    zone.addEventListener(event, (happened) => {
+      happened.preventDefault();
+      zone.classList.toggle("over", event === "dragover");
+      if (event === "drop") take(happened.dataTransfer.files);
+    });
+  }
+  return zone;
+}
+
+/** Sends a file, follows it until it is taken in, and tells what was restored in it. */
+async function takeIn(file, news) {
+  const bar = el("progress", { max: 1, value: 0, "aria-label": file.name });
+  const stage = el("span", { class: "stage" }, t("uploading"));
+  const item = el("li", {}, el("b", {}, file.name), " ", stage, bar);
+  news.prepend(item);
+  const tell = (key, share) => {
+    stage.textContent = t(key);
+    bar.value = share;
+  };
+  try {
+    let job = await upload("v1/ingest/file?wait=false", file, (share) => tell("uploading", share / 2));
+    while (job.status === "queued" || job.status === "running") {
+      tell(`stage_${job.stage}`, 0.5 + job.progress / 2);
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      job = await get(`v1/ingest/status/${job.track_id}`);
+    }
+    if (job.problem) throw new Refused(job.problem.status, job.problem.detail, job.problem);
+    bar.remove();
+    item.append(takenIn(job.data[0]));
+    stage.textContent = t("status_done");
+  } catch (failure) {
+    item.replaceChildren(el("b", {}, file.name), " ", failed(failure));
+  }
+}
+
+/** Why a file was not taken in; a document that has its content already can be opened. */
+function failed(failure) {
+  const there = failure instanceof Refused && failure.problem.doc_id;
+  if (!there) return problem(failure);
+  return el("span", {}, el("span", {}, t("duplicate")), el("a", { href: documentLink(there) }, t("openWhole")));
+}
+
+function takenIn({ doc_id: id, doc_metadata: facts }) {
+  const damage = facts.damage.join(", ");
+  return el(
+    "span",
+    {},
+    el("span", {}, t("addedAs", { passages: number(facts.passages) })),
+    damage && el("span", { class: "note likely" }, t("repairedAs", { damage, repairs: number(facts.repairs) })),
+    el("a", { href: documentLink(id) }, t("openWhole")),
+  );
+}
+
+function listing(rows, removed) {
+  if (rows.length === 0) return el("p", { class: "empty" }, t("noDocuments"));
+  const heads = ["name", "encoding", "size", "passageCount", "damage"].map((key) => el("th", { scope: "col" }, t(key)));
+  return el(
+    "table",
+    {},
+    el("thead", {}, el("tr", {}, heads, el("th", {}))),
+    el("tbody", {}, rows.map((row) => listed(row, removed))),
+  );
+}
+
+function listed(row, removed) {
+  const damage = row.damage.length === 0 ? t("intact") : row.damage.join(", ");
+  const inferred = row.repairs > 0 && el("span", { class: "note likely" }, t("inferredCount", { count: number(row.repairs) }));
+  return el(
+    "tr",
+    {},
+    el("th", { scope: "row" }, el("a", { href: documentLink(row.id) }, row.name), el("small", {}, row.title)),
+    el("td", { "data-head": t("encoding") }, row.encoding),
+    el("td", { "data-head": t("size"), class: "number" }, number(row.chars)),
+    el("td", { "data-head": t("passageCount"), class: "number" }, number(row.passages)),
+    el("td", { "data-head": t("damage") }, el("span", {}, damage, " ", inferred)),
+    el("td", {}, button(t("remove"), () => confirmRemoval(row, removed), { class: "danger", "aria-label": t("removeNamed", { name: row.name }) })),
+  );
+}
+
+async function confirmRemoval(row, removed) {
+  const answer = await ask(
+    el("div", {}, el("h2", {}, t("removeAsk", { name: row.name })), el("p", {}, t("removeHint"))),
+    [
+      button(t("cancel"), (event) => event.target.closest("dialog").close(""), { autofocus: true }),
+      button(t("remove"), (event) => event.target.closest("dialog").close("yes"), { class: "danger" }),
+    ],
+  );
+  if (answer !== "yes") return;
+  try {
+    await remove(`v1/ingest/${encodeURIComponent(row.id)}`);
+    removed(row);
+  } catch (failure) {
+    await ask(problem(failure), [button(t("close"), (event) => event.target.closest("dialog").close(""))]);
+  }
+}

@@ -1,0 +1,29 @@
+// What the page says, in Chinese or English: the browser's language unless another was chosen.
+
+import { WORDS } from "./words.js";
+
+const KEY = "guide.language";
+let chosen = localStorage.getItem(KEY) ?? (navigator.languages.some((one) => one.startsWith("zh")) ? "zh" : "en");
+
+export const language = () => chosen;
+
+export function setLanguage(one) {
+  chosen = one;
+  localStorage.setItem(KEY, one);
+}
+
+/** A phrase with its values put in. */
+export function t(key, values = {}) {
+  return WORDS[chosen][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+}
+
+export const lines = ([first, last]) => (first === last ? t("line", { first }) : t("lines", { first, last }));
+
+export const number = (value, digits = 0) =>
+  value.toLocaleString(chosen === "zh" ? "zh-CN" : "en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+/** A share in percent, rounded down: 99.97% sure is not certain. */
+export function percent(share) {
+  const tenths = Math.floor(share * 1000) / 10;
+  return `${share >= 1 ? 100 : tenths.toFixed(share > 0.99 ? 1 : 0)}%`;
+}

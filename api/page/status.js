@@ -1,0 +1,33 @@
+// What is going on: failures, waiting, and whether the server can answer.
+
+import { Refused, send } from "./api.js";
+import { el } from "./dom.js";
+import { t } from "./language.js";
+
+/** A failure as one sentence: the server's own, or that it can't be reached. */
+export function problem(failure) {
+  return el("p", { class: "problem", role: "alert" }, failure instanceof Refused ? failure.message : t("offline"));
+}
+
+export const waiting = (key) => el("p", { class: "waiting", role: "status" }, t(key));
+
+export const banner = el("div", { class: "banner", role: "status", hidden: true });
+
+/** Asks whether questions can be answered; says so above everything else while they can't. */
+export async function checkReady() {
+  const slow = setTimeout(() => say([t("preparing")]), 700);
+  try {
+    await send("ready");
+    say([]);
+  } catch (failure) {
+    if (!(failure instanceof Refused)) say([t("offline")]);
+    else say([t("notReady"), ...(failure.problem.missing ?? [failure.message])]);
+  } finally {
+    clearTimeout(slow);
+  }
+}
+
+function say(sentences) {
+  banner.replaceChildren(...sentences.map((sentence) => el("p", {}, sentence)));
+  banner.hidden = sentences.length === 0;
+}
