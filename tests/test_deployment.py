@@ -28,8 +28,9 @@ def compose() -> dict[str, Any]:
 
 
 def test_the_compose_file_is_one() -> None:
-    check = [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", COMPOSE]
-    done = subprocess.run(check, check=False, capture_output=True, encoding="utf-8")
+    checker = str(Path(sys.executable).with_name("check-jsonschema"))
+    command = [checker, "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stdout
 
 

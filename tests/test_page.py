@@ -18,7 +18,7 @@ from tests.serving import running_guide
 QUESTION = "QLoRA 的适用场景是什么？"
 DAMAGED = "using_lora_models.md"
 VIEWS = ("chat", "compare", "search", "documents", "tables")
-SLOW = 60_000  # milliseconds for what waits for a model
+SLOW = 180_000  # milliseconds at most for what waits for a model, on a machine that has other work to do
 CLEAN = "# 荡秋千\n\n" + "荡秋千的时候，在最低处蹲下，在最高处站起，秋千就会越荡越高，因为人在做功。\n\n" * 6
 HOSTILE = """\
 # <img src=x onerror="window.stolen = 1">
@@ -34,6 +34,9 @@ def url(guide_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> I
     shutil.copytree(guide_settings.home, home)
     with running_guide(home) as url:
         yield url
+
+
+expect.set_options(timeout=SLOW / 6)
 
 
 @pytest.fixture(scope="module")
