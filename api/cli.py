@@ -1,5 +1,6 @@
 """The command `guide`."""
 
+import logging
 import os
 import sys
 import warnings
@@ -49,7 +50,9 @@ def main() -> None:
         # What is piped is UTF-8 whatever the locale; a terminal keeps its own encoding and shows what it can.
         stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     if not sys.warnoptions:
-        warnings.simplefilter("ignore")  # what libraries warn of is for developers, who have the tests and `-W`
+        # What libraries warn of is for developers, who have the tests and `-W`.
+        warnings.simplefilter("ignore")
+        logging.getLogger().addHandler(logging.NullHandler())
     sys.exit(run(sys.argv[1:]))
 
 
