@@ -11,12 +11,12 @@ import argparse
 import json
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from kb.records import Hit, Passage
+from kb.records import Hit, Passage, Table
 from kb.settings import load_settings
 from kb.store import Store
 from models.chat import Conversation, Message
@@ -37,7 +37,10 @@ CELL_QUESTIONS = (
     "What is the {1} of {0}?",
 )
 ROW_QUESTIONS = ("介绍一下 {}", "{} 是什么？", "{} 怎么样？", "What is {}?")
+INVERSE_QUESTIONS = ("{}用什么？", "{}用哪个？", "哪个是{}？")
 TERM_QUESTIONS = ("请解释{}。", "{}指的是什么？", "{}是什么？", "说说{}", "{}是做什么的？", "What is {}?")
+LONGEST, SHORT = 120, 30
+_NUMBERING = re.compile(r"^\W*(?:\d[\d.]*\s+)?")
 _DEFINITION = re.compile(r"^([^：:\n\[\]<>/]{2,60}?)\s*[：:]\s*([^/\s][^\n]{3,})$")
 HEADED = re.compile(r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", flags=re.MULTILINE)
 
@@ -66,7 +69,7 @@ def heading_lessons(corpus: Path, share: float) -> Iterator[Conversation]:
                 yield (*ask_back("", body), Message("assistant", heading.strip()))
 
 
-def guide_lessons(passages: Iterable[Passage]) -> Iterator[Conversation]:
+def guide_lessons(passages: Iterable[Passage], tables: Iterable[Table] = ()) -> Iterator[Conversation]:
     """From a knowledge base: its tables' cells and its defined terms, asked for in plain words."""
     hits = [Hit(passage, score=1.0, dense=None, lexical=None) for passage in passages]
     for piece in pieces(hits):
@@ -74,22 +77,38 @@ def guide_lessons(passages: Iterable[Passage]) -> Iterator[Conversation]:
             yield from _row_lessons(piece)
         elif piece.kind in ("item", "sentence"):
             yield from _definition_lessons(piece)
+    for table in tables:
+        for row in table.rows:
+            named = dict(zip(table.columns[1:], (cell.text for cell in row.cells[1:]), strict=True))
+            cells = {name: text for name, text in named.items() if 0 < len(text) <= LONGEST}
+            yield from _cell_lessons(_NUMBERING.sub("", row.cells[0].text), cells, inverse=table.kind == "list")
 
 
 def _row_lessons(piece: Piece) -> Iterator[Conversation]:
+    """Which row is asked about: questions that it answers."""
     cells = row_cells(piece.text)
     if len(piece.header) != len(cells):
         return
-    subject = cells[0]
-    everything = "；".join(f"{name}：{cell}" for name, cell in zip(piece.header[1:], cells[1:], strict=True))
-    yield (*ask_back(piece.about, shown(piece)), Message("assistant", f"介绍一下 {subject}"))
-    for form in ROW_QUESTIONS:
-        yield (*plain(form.format(subject)), Message("assistant", everything))
+    yield (*ask_back(piece.about, shown(piece)), Message("assistant", f"介绍一下 {cells[0]}"))
     for name, cell in zip(piece.header[1:], cells[1:], strict=True):
-        questions = [form.format(subject, name) for form in CELL_QUESTIONS]
-        yield (*ask_back(piece.about, shown(piece)), Message("assistant", questions[len(cell) % len(questions)]))
-        for question in questions if cell else ():
-            yield (*plain(question), Message("assistant", cell))
+        question = CELL_QUESTIONS[len(cell) % len(CELL_QUESTIONS)].format(cells[0], name)
+        yield (*ask_back(piece.about, shown(piece)), Message("assistant", question))
+
+
+def _cell_lessons(subject: str, cells: Mapping[str, str], *, inverse: bool) -> Iterator[Conversation]:
+    """What a row says, whole and cell by cell; of a list's also which of its names a description belongs to."""
+    if not cells:
+        return
+    whole = (
+        "；".join(f"{name}：{cell}" for name, cell in cells.items()) if len(cells) > 1 else next(iter(cells.values()))
+    )
+    for form in ROW_QUESTIONS:
+        yield (*plain(form.format(subject)), Message("assistant", whole))
+    for name, cell in cells.items():
+        for form in CELL_QUESTIONS if len(cells) > 1 else ():
+            yield (*plain(form.format(subject, name)), Message("assistant", cell))
+        for form in INVERSE_QUESTIONS if inverse and len(cell) <= SHORT else ():
+            yield (*plain(form.format(cell.rstrip("。."))), Message("assistant", subject))
 
 
 def _definition_lessons(piece: Piece) -> Iterator[Conversation]:
@@ -141,7 +160,9 @@ def main() -> None:
     if given.kind == "reading":
         lessons = [*reading_lessons(given.reading), *heading_lessons(given.corpus, given.headings)]
     else:
-        lessons = list(guide_lessons(Store.open(load_settings()).passages()))
+        store = Store.open(load_settings())
+        tables = store.tables([document.id for document in store.documents()])
+        lessons = list(guide_lessons(store.passages(), tables))
     print(f"{write(lessons, given.out)} lessons written to {given.out}")
 
 
