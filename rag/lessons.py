@@ -41,6 +41,7 @@ INVERSE_QUESTIONS = ("{}用什么？", "{}用哪个？", "哪个是{}？")
 TERM_QUESTIONS = ("请解释{}。", "{}指的是什么？", "{}是什么？", "说说{}", "{}是做什么的？", "What is {}?")
 LONGEST, SHORT = 120, 30
 _NUMBERING = re.compile(r"^\W*(?:\d[\d.]*\s+)?")
+_GLOSS = re.compile(r"(?<=\w)\s*[(（][^()（）]+[)）]$")
 _DEFINITION = re.compile(r"^([^：:\n\[\]<>/]{2,60}?)\s*[：:]\s*([^/\s][^\n]{3,})$")
 HEADED = re.compile(r"^#+ +([^\n]{4,40})\n+([^#\n|][^\n]{30,300})$", flags=re.MULTILINE)
 
@@ -99,14 +100,15 @@ def _cell_lessons(subject: str, cells: Mapping[str, str], *, inverse: bool) -> I
     """What a row says, whole and cell by cell; of a list's also which of its names a description belongs to."""
     if not cells:
         return
-    whole = (
-        "；".join(f"{name}：{cell}" for name, cell in cells.items()) if len(cells) > 1 else next(iter(cells.values()))
-    )
-    for form in ROW_QUESTIONS:
-        yield (*plain(form.format(subject)), Message("assistant", whole))
+    names = (subject, _GLOSS.sub("", subject)) if _GLOSS.search(subject) else (subject,)
+    whole = "；".join(f"{name}：{cell}" for name, cell in cells.items())
+    if len(cells) == 1:
+        whole = whole.partition("：")[2]
+    for n, form in enumerate(ROW_QUESTIONS):
+        yield (*plain(form.format(names[n % len(names)])), Message("assistant", whole))
     for name, cell in cells.items():
-        for form in CELL_QUESTIONS if len(cells) > 1 else ():
-            yield (*plain(form.format(subject, name)), Message("assistant", cell))
+        for n, form in enumerate(CELL_QUESTIONS if len(cells) > 1 else ()):
+            yield (*plain(form.format(names[n % len(names)], name)), Message("assistant", cell))
         for form in INVERSE_QUESTIONS if inverse and len(cell) <= SHORT else ():
             yield (*plain(form.format(cell.rstrip("。."))), Message("assistant", subject))
 
