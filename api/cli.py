@@ -9,7 +9,23 @@ from typing import Annotated
 
 import typer
 
-from api.commands import ask, chat, compare, documents, evaluate, ingest, mcp, repair, search, serve, tables
+from api.commands import (
+    ask,
+    chat,
+    compare,
+    documents,
+    evaluate,
+    export,
+    ingest,
+    mcp,
+    methods,
+    models,
+    repair,
+    search,
+    serve,
+    tables,
+    train,
+)
 from api.options import complain
 
 app = typer.Typer(
@@ -26,6 +42,10 @@ app.command("ask")(ask.ask)
 app.command("chat")(chat.chat)
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(models.app, name="models")
+app.command("train")(train.train)
+app.command("methods")(methods.methods)
+app.command("export")(export.export)
 app.command("serve")(serve.serve)
 app.command("mcp")(mcp.mcp)
 

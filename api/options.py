@@ -37,6 +37,7 @@ SETTING_FLAGS: dict[str, Any] = {
     "home": Annotated[Path | None, _flag("Where the knowledge base is kept.", "DIR")],
     "embedding_model": Annotated[str | None, _flag("A sentence-transformers folder or hub id.", "MODEL")],
     "chat_model": Annotated[str | None, _flag("A causal language model's folder or hub id.", "MODEL")],
+    "adapter": Annotated[str | None, _flag("A peft adapter's folder or hub id, or `none`.", "ADAPTER")],
     "device": Annotated[Literal["auto", "cpu", "cuda", "mps"] | None, _flag("Where models run.")],
     "top_k": Annotated[int | None, _flag("How many passages a search returns.", "K", min=1, max=100)],
     "repair_threshold": Annotated[

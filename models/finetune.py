@@ -1,196 +1,128 @@
-"""Teaches a chat model from conversations: a LoRA adapter through peft, or all weights of a small base.
+"""Teaches a chat model from conversations: an adapter by one of the methods of `models.methods`, or all its weights."""
 
-    python -m models.finetune --base models/weights/chat --data conversations.jsonl --out my-adapter
-    python -m models.finetune --base RUN/base --data reading.jsonl --out models/weights/chat --full
-
-A line of the data is `{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}`. The loss is
-taken on exactly the assistant's tokens and the end of its turn.
-"""
-
-import argparse
 import hashlib
 import json
-import math
-import random
-import time
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from kb.errors import InputError
-from models.chat import Message
-from models.inspect import MANIFEST, config_digest, fingerprint, locate
-from models.load import load_base, load_tokenizer, pick_device
-from models.template import ChatTemplate, Supervised
+from kb.settings import WEIGHTS
+from models.conversations import supervised_rows
+from models.families import family_of
+from models.fit import base_config
+from models.inspect import MANIFEST, config_digest, fingerprint, locate, read_json
+from models.load import chosen_template, load_base, load_tokenizer, pick_device
+from models.methods import METHODS, Shape, put_on
+from models.teaching import FinetuneConfig, Progress, Record, Teacher
+from models.template import ChatTemplate
+
+__all__ = ["FinetuneConfig", "Record", "finetune"]
+
+CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
-class FinetuneConfig:
-    """How to teach; `batch_tokens` is the padded size of a step, `held_out` the share of conversations to test on."""
+class Origin:
+    """What a training run began from: the base as it was given and its folder, and the data."""
 
-    learning_rate: float
-    epochs: float = 2.0
-    batch_tokens: int = 4096
-    max_tokens: int = 512
-    held_out: float = 0.05
-    rank: int = 16
-    alpha: int = 32
-    dropout: float = 0.05
-    seed: int = 17
+    base: str
+    folder: Path
+    data: Path
 
 
-@dataclass(frozen=True)
-class Record:
-    """What a training run did: losses in nats per supervised token, before and after, on held-out conversations."""
+def finetune(
+    base: str,
+    data: Path,
+    out: Path,
+    config: FinetuneConfig,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    progress: Progress = lambda *_: None,
+) -> Record:
+    """Trains on the conversations in `data` and writes to `out` what can be loaded, with the record of how it was made.
 
-    conversations: int
-    steps: int
-    trainable_share: float
-    loss_before: float
-    loss_after: float
-    seconds: float
-
-
-def read_conversations(file: Path) -> list[list[Message]]:
-    """The conversations of a JSON Lines file.
+    An adapter comes with its tokenizer, template, manifest, model card and loss curve; all weights (method `full`) as a
+    model of their own, in bfloat16. With `resume` an interrupted run in `out` goes on.
 
     Raises:
-        InputError: names the line that isn't one.
+        InputError: the data can't be used, or the method doesn't suit the base.
+        ModelError: the base can't be loaded.
     """
-    conversations = []
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            messages = [Message(turn["role"], turn["content"]) for turn in json.loads(line)["messages"]]
-        except (ValueError, KeyError, TypeError) as problem:
-            raise InputError(f'{file}, line {number}: not a {{"messages": […]}} conversation.') from problem
-        conversations.append(messages)
-    if len(conversations) < 2:
-        raise InputError(f"{file}: at least two conversations are needed to train and to test.")
-    return conversations
-
-
-def batches(rows: Sequence[Supervised], budget: int, order: random.Random) -> Iterator[list[Supervised]]:
-    """Rows of like length together, each padded batch within `budget` tokens, batches in random order."""
-    by_length = sorted(rows, key=lambda row: (len(row.ids), order.random()))
-    grouped: list[list[Supervised]] = []
-    for row in by_length:
-        if grouped and (len(grouped[-1]) + 1) * len(row.ids) <= budget:
-            grouped[-1].append(row)
-        else:
-            grouped.append([row])
-    order.shuffle(grouped)
-    yield from grouped
-
-
-def loss_of(model: Any, rows: Sequence[Supervised], pad: int) -> torch.Tensor:
-    """Mean cross-entropy in nats over the supervised tokens of a right-padded batch."""
-    width = max(len(row.ids) for row in rows)
-    fill = [width - len(row.ids) for row in rows]
-    ids = torch.tensor([row.ids + [pad] * n for row, n in zip(rows, fill, strict=True)])  # [n, width]
-    taught = torch.tensor([row.mask + [False] * n for row, n in zip(rows, fill, strict=True)])
-    attention = torch.tensor([[1] * len(row.ids) + [0] * n for row, n in zip(rows, fill, strict=True)])
-    labels = ids.masked_fill(~taught, -100)
-    device = model.device
-    with torch.autocast(device.type, dtype=torch.bfloat16):
-        output = model(input_ids=ids.to(device), attention_mask=attention.to(device), labels=labels.to(device))
-    return cast("torch.Tensor", output.loss)
-
-
-@torch.no_grad()
-def held_out_loss(model: Any, rows: Sequence[Supervised], config: FinetuneConfig, pad: int) -> float:
-    model.eval()
-    losses = [loss_of(model, batch, pad).item() for batch in batches(rows, config.batch_tokens, random.Random(0))]
-    model.train()
-    return sum(losses) / len(losses)
-
-
-def teach(model: Any, tokenizer: PreTrainedTokenizerBase, data: Path, config: FinetuneConfig) -> Record:
-    """Trains the model's trainable parameters in place (AdamW, linear warm-up, cosine decay)."""
-    began = time.monotonic()
-    torch.manual_seed(config.seed)
-    order = random.Random(config.seed)
+    folder = locate(base, "--base")
+    method = METHODS[config.method]
+    _check_out(out, full=method.config is None)
+    tokenizer = load_tokenizer(folder)
+    tokenizer.chat_template = chosen_template(None, tokenizer, family_of(folder)) or tokenizer.chat_template
     template = ChatTemplate(tokenizer)
-    rows = [template.supervised(conversation) for conversation in read_conversations(data)]
-    rows = [row for row in rows if len(row.ids) <= config.max_tokens]
-    order.shuffle(rows)
-    kept = max(1, int(len(rows) * config.held_out))
-    tested, taught = rows[:kept], rows[kept:]
-    pad = cast("int", tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id)
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trainable, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
-    before = held_out_loss(model, tested, config, pad)
-    steps = max(1, int(config.epochs * sum(1 for _ in batches(taught, config.batch_tokens, order))))
-    for step, batch in zip(range(steps), _endless(taught, config, order), strict=False):
-        for group in optimiser.param_groups:
-            group["lr"] = config.learning_rate * _schedule(step, steps)
-        loss = loss_of(model, batch, pad)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(trainable, 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-    share = sum(p.numel() for p in trainable) / sum(p.numel() for p in model.parameters())
-    after = held_out_loss(model, tested, config, pad)
-    return Record(len(rows), steps, round(share, 5), before, after, round(time.monotonic() - began, 1))
-
-
-def train_adapter(base: str, data: Path, out: Path, config: FinetuneConfig, device: str = "auto") -> Record:
-    """A LoRA adapter (Hu et al. 2021, arXiv:2106.09685) for `base`, written to `out` with tokenizer and manifest."""
-    from peft import LoraConfig, get_peft_model
-
-    folder = locate(base, "base")
-    tokenizer = load_tokenizer(folder)
-    lora = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=config.rank,
-        lora_alpha=config.alpha,
-        lora_dropout=config.dropout,
-        target_modules="all-linear",
-    )
+    window = getattr(base_config(folder), "max_position_embeddings", None) or config.max_tokens
+    rows = supervised_rows(template, data, min(config.max_tokens, window))
+    four_bits = config.load_in_4bit or method.name == "qlora"
     torch.manual_seed(config.seed)
-    model = cast("Any", get_peft_model(load_base(folder, pick_device(device)), lora))
-    record = teach(model, tokenizer, data, config)
-    model.peft_config["default"].base_model_name_or_path = folder.name
-    model.save_pretrained(out, save_embedding_layers=False)
-    tokenizer.save_pretrained(str(out))
-    (out / "README.md").unlink(missing_ok=True)
-    _write_manifest(out, base=folder, data=data, config=config, record=record)
+    loaded = load_base(
+        folder,
+        pick_device(device),
+        dtype="float32" if method.config is None else "auto",  # what is trained is kept exact; adapters always are
+        quantization="4bit" if four_bits else "none",
+    )
+    if getattr(loaded.config, "is_encoder_decoder", False):
+        raise InputError(f"{folder}: an encoder-decoder, which this training is not made for. Give a causal model.")
+    # AdaLoRA has to know its steps before the batches are counted: by tokens, which is near enough
+    guess = int(config.epochs * sum(len(row.ids) for row in rows) / config.batch_tokens)
+    model = put_on(loaded, method, Shape(config.rank, config.alpha, config.dropout, max(1, guess)))
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    teacher = Teacher(model, method, rows, config, pad=int(pad or 0), checkpoint=out / CHECKPOINT)
+    if resume:
+        teacher.resume()
+    record = teacher.run(progress)
+    _save(model, tokenizer, out, method=config.method)
+    origin = Origin(base, folder, data)
+    if config.method != "full":
+        _name_base(out, origin)
+    _write_manifest(out, origin, config, record)
+    (out / "README.md").write_text(_card(origin, config, record), encoding="utf-8")
+    _plot(record, out / "loss.png")
+    (out / CHECKPOINT).unlink(missing_ok=True)
     return record
 
 
-def train_base(base: str, data: Path, out: Path, config: FinetuneConfig, device: str = "auto") -> Record:
-    """All weights of a small base taught further; written to `out` in bfloat16 with its tokenizer."""
-    folder = locate(base, "base")
-    tokenizer = load_tokenizer(folder)
-    model: Any = load_base(folder, pick_device(device)).requires_grad_(requires_grad=True)
-    record = teach(model, tokenizer, data, config)
-    model.to(torch.bfloat16).save_pretrained(out)
+def _check_out(out: Path, *, full: bool) -> None:
+    other = "adapter_config.json" if full else "config.json"
+    if (out / other).is_file():
+        what = "an adapter" if full else "a model"
+        raise InputError(f"{out}: holds {what} already, and the two must not lie in one folder. Give another --out.")
+
+
+def _save(model: Any, tokenizer: Any, out: Path, *, method: str) -> None:
+    if method == "full":
+        model.to(torch.bfloat16).save_pretrained(out)
+    else:
+        model.save_pretrained(str(out), save_embedding_layers=False)
     tokenizer.save_pretrained(str(out))
-    _write_manifest(out, base=folder, data=data, config=config, record=record)
-    return record
 
 
-def _endless(rows: Sequence[Supervised], config: FinetuneConfig, order: random.Random) -> Iterator[list[Supervised]]:
-    while True:
-        yield from batches(rows, config.batch_tokens, order)
+def _name_base(out: Path, origin: Origin) -> None:
+    """Says where the base is to be found again: a hub id as it is, a folder by its path, a shipped one by its name."""
+    named = origin.base
+    if Path(origin.base).expanduser().is_dir():
+        folder = origin.folder.resolve()
+        named = folder.name if folder.is_relative_to(WEIGHTS) else str(folder)
+    file = out / "adapter_config.json"
+    config = read_json(file) | {"base_model_name_or_path": named}
+    file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def _schedule(step: int, steps: int) -> float:
-    warmup = max(1, steps // 20)
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-
-def _write_manifest(out: Path, *, base: Path, data: Path, config: FinetuneConfig, record: Record) -> None:
+def _write_manifest(out: Path, origin: Origin, config: FinetuneConfig, record: Record) -> None:
     manifest = {
-        "base": base.name,
-        "base_fingerprint": fingerprint(base),
-        "data_sha256": hashlib.sha256(data.read_bytes()).hexdigest(),
+        "base": origin.base if not Path(origin.base).expanduser().is_dir() else origin.folder.name,
+        "base_fingerprint": fingerprint(origin.folder),
+        "data": origin.data.name,
+        "data_sha256": hashlib.sha256(origin.data.read_bytes()).hexdigest(),
         "training": asdict(config),
         "record": asdict(record),
         "versions": {name: version(name) for name in ("torch", "transformers", "peft")},
@@ -200,20 +132,45 @@ def _write_manifest(out: Path, *, base: Path, data: Path, config: FinetuneConfig
     (out / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", required=True, help="a model's folder or hub id")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--full", action="store_true", help="train all weights, not an adapter")
-    parser.add_argument("--epochs", type=float, default=FinetuneConfig.epochs)
-    parser.add_argument("--learning-rate", type=float)
-    given = parser.parse_args()
-    rate = given.learning_rate or (5e-4 if given.full else 2e-3)
-    config = FinetuneConfig(learning_rate=rate, epochs=given.epochs)
-    train = train_base if given.full else train_adapter
-    print(json.dumps(asdict(train(given.base, given.data, given.out, config)), indent=1))
+def _card(origin: Origin, config: FinetuneConfig, record: Record) -> str:
+    """A model card as the hub reads it."""
+    method, full = METHODS[config.method], config.method == "full"
+    named = origin.base if not Path(origin.base).expanduser().is_dir() else origin.folder.name
+    paper = f" ({method.paper})" if method.paper else ""
+    setting = "GUIDE_CHAT_MODEL" if full else "GUIDE_ADAPTER"
+    return f"""---
+base_model: {named}
+library_name: {"transformers" if full else "peft"}
+pipeline_tag: text-generation
+---
+
+# {method.called} of {named}
+
+Trained with `guide train` by {method.called}{paper} on {record.conversations} conversations ({origin.data.name}), with
+the loss on the assistant's tokens alone: {100 * record.trainable_share:.3g} % of the parameters, {record.steps} steps,
+{record.seconds:.0f} seconds. On held-out conversations {record.loss_before:.3f} → {record.loss_after:.3f} nats a token.
+
+`{MANIFEST}` holds the base's fingerprint, the data's hash, the options, the losses and the versions. What the data's
+licence asks of a model that has learnt from it holds for this one too.
+
+```bash
+{setting}=this-folder guide ask "…"
+```
+"""
 
 
-if __name__ == "__main__":
-    main()
+def _plot(record: Record, file: Path) -> None:
+    """The loss curve as a picture, where matplotlib is installed (`pip install guide[plots]`)."""
+    if find_spec("matplotlib") is None or not record.curve:
+        return
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    steps = [measured.step for measured in record.curve]
+    axes.plot(steps, [measured.loss for measured in record.curve], label="training")
+    held_out = [record.loss_before, *(measured.held_out for measured in record.curve)]
+    axes.plot([0, *steps], held_out, label="held out")
+    axes.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
+    axes.legend()
+    figure.savefig(file, dpi=120)

@@ -271,7 +271,7 @@ def _check_effect(model: Any, adapters: Mapping[str, AdapterFacts]) -> None:
     plain = logits(None)
     for name, adapter in adapters.items():
         with_it = logits(name)
-        if with_it.shape == plain.shape and torch.equal(with_it, plain):
+        if adapter.changes_base is None and with_it.shape == plain.shape and torch.equal(with_it, plain):
             raise ModelError(f"{adapter.folder}: changes nothing that the model writes. Train it, or leave it out.")
 
 

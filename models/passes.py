@@ -1,7 +1,6 @@
 """The forward passes of a chat model: answers written in one batch, and how likely a text is after a prompt."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -13,8 +12,7 @@ from kb.errors import ModelError
 from models.sampling import RowSampler
 from models.stream import Request, Writing
 from models.switching import Adapters
-
-SMALL_PARAMETERS = 50_000_000
+from models.threads import few_threads
 
 
 class Passes:
@@ -46,7 +44,7 @@ class Passes:
         sampler = RowSampler([request.sampling for request in group], written_from)
         with (
             torch.inference_mode(),
-            self._few_threads(),
+            few_threads(self.model),
             self.adapters.at_work([request.adapter for request in group]) as adapting,
         ):
             cast("Any", self.model).generate(
@@ -104,18 +102,3 @@ class Passes:
         ids = torch.tensor([[self.pad] * (width - len(row)) + row for row in rows], device=self.model.device)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.model.device)
         return ids, mask
-
-    @contextmanager
-    def _few_threads(self) -> Iterator[None]:
-        """One thread for a small model's steps on the CPU.
-
-        Their operations last microseconds: with more threads, each waits at its end for whichever thread a busy machine
-        has set aside, which made answers 15 times slower beside one other program on two cores, and alone no faster.
-        """
-        threads = torch.get_num_threads()
-        if self.model.device.type == "cpu" and self.model.num_parameters() < SMALL_PARAMETERS:
-            torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)

@@ -37,7 +37,7 @@ class ChatTemplate:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, jinja: str | None = None) -> None:
         self.tokenizer = tokenizer
-        self._jinja = jinja or _own_template(tokenizer)
+        self.jinja = jinja or _own_template(tokenizer)
         self._in_parts = False
         if not self._keeps([Message("user", _mark(0))]):
             self._use_parts()
@@ -129,7 +129,7 @@ class ChatTemplate:
     def _ids(self, turns: Sequence[Message]) -> list[int]:
         rendered = self.tokenizer.apply_chat_template(
             self._messages(turns),
-            chat_template=self._jinja,
+            chat_template=self.jinja,
             add_generation_prompt=True,
             tokenize=True,
             return_dict=True,
@@ -141,7 +141,7 @@ class ChatTemplate:
     def _text(self, turns: Sequence[Message], *, generate: bool) -> str:
         return self.tokenizer.apply_chat_template(  # type: ignore[return-value]
             self._messages(turns),
-            chat_template=self._jinja,
+            chat_template=self.jinja,
             add_generation_prompt=generate,
             tokenize=False,
             enable_thinking=False,
@@ -213,9 +213,7 @@ class ChatTemplate:
         """The tokens that only the template may write."""
         added = self.tokenizer.added_tokens_decoder.values()
         return [
-            token.content
-            for token in added
-            if token.content.strip() and (token.special or token.content in self._jinja)
+            token.content for token in added if token.content.strip() and (token.special or token.content in self.jinja)
         ]
 
     def _plain_text_markers(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Training on tiny models: it learns, it resumes, what it writes loads again."""
+"""Pretraining a tiny model: it learns, it resumes, what it writes loads again."""
 
 import json
 import lzma
@@ -7,15 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from kb.errors import InputError
 from kb.settings import Settings
-from models.chat import Message
-from models.finetune import FinetuneConfig, read_conversations, train_adapter, train_base
-from models.inspect import MANIFEST, fingerprint
 from models.load import load_chat
 from models.pretrain import PretrainConfig, Trainer, decay, export, prepare
 
-PAIRS = [("LoRA 是什么？", "低秩分解"), ("BitFit 训练什么？", "只训练bias参数"), ("T5 是什么结构？", "编码-解码")]
 CONFIG = PretrainConfig(
     vocab_size=600,
     hidden_size=32,
@@ -30,18 +25,6 @@ CONFIG = PretrainConfig(
     warmup_steps=1,
     seed=3,
 )
-
-
-@pytest.fixture
-def conversations(tmp_path: Path) -> Path:
-    rows = [
-        {"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}]}
-        for q, a in PAIRS
-        for _ in "12"
-    ]
-    file = tmp_path / "conversations.jsonl"
-    file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
-    return file
 
 
 def write_rows(file: Path, rows: list[dict[str, str]]) -> None:
@@ -65,34 +48,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def trainer(run: Path) -> Trainer:
     return Trainer(CONFIG, run, prepare(Path("unread"), Path("unread"), run, CONFIG), "cpu")
-
-
-def test_adapter_learns_and_loads_again(tiny_base: Path, conversations: Path, tmp_path: Path) -> None:
-    config = FinetuneConfig(learning_rate=2e-2, epochs=25, batch_tokens=128, held_out=0.2, dropout=0)
-    record = train_adapter(str(tiny_base), conversations, tmp_path / "learnt", config, device="cpu")
-    assert record.loss_after < record.loss_before / 4
-    manifest = json.loads((tmp_path / "learnt" / MANIFEST).read_text())
-    assert manifest["base_fingerprint"] == fingerprint(tiny_base)
-    chat = load_chat(Settings(chat_model=str(tiny_base), adapter=str(tmp_path / "learnt"), device="cpu"))
-    question, answer = PAIRS[0]
-    assert chat.generate([[Message("user", question)]], ["learnt"], max_new_tokens=16)[0].text == answer
-    assert chat.generate([[Message("user", question)]], [None], max_new_tokens=16)[0].text != answer
-
-
-def test_all_weights_learn_and_load_again(tiny_base: Path, conversations: Path, tmp_path: Path) -> None:
-    config = FinetuneConfig(learning_rate=5e-3, epochs=40, batch_tokens=128, held_out=0.2)
-    record = train_base(str(tiny_base), conversations, tmp_path / "taught", config, device="cpu")
-    assert record.trainable_share == 1
-    chat = load_chat(Settings(chat_model=str(tmp_path / "taught"), adapter="none", device="cpu"))
-    question, answer = PAIRS[1]
-    assert chat.generate([[Message("user", question)]], [None], max_new_tokens=24)[0].text == answer
-
-
-def test_broken_line_of_conversations_is_named(tmp_path: Path) -> None:
-    file = tmp_path / "broken.jsonl"
-    file.write_text('{"messages": []}\n{"text": 1}\n')
-    with pytest.raises(InputError, match=r"broken\.jsonl, line 2"):
-        read_conversations(file)
 
 
 def test_held_out_documents_are_in_no_training_text(run: Path) -> None:

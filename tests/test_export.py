@@ -1,0 +1,143 @@
+"""What is written in another form answers as the model did."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import IA3Config, LoraConfig, PeftConfig, PrefixTuningConfig
+from transformers import AutoModelForCausalLM, LlamaForCausalLM
+
+from kb.errors import InputError, ModelError
+from kb.settings import Settings
+from models.chat import Message
+from models.export import merge
+from models.gguf_export import write_gguf
+from models.original_llama import convert
+from tests.model_folders import loaded
+from tests.tiny import make_adapter, make_base
+
+QUESTION = [Message("user", "什么是 LoRA？")]
+IDS = torch.arange(24).unsqueeze(0)
+TARGETS = ["q_proj", "v_proj", "down_proj"]
+
+
+@torch.inference_mode()
+def logits(model: Any) -> torch.Tensor:
+    scores: torch.Tensor = model.eval()(input_ids=IDS).logits
+    return scores
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        LoraConfig(task_type="CAUSAL_LM", r=4, target_modules="all-linear"),
+        LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=TARGETS, use_dora=True),
+        IA3Config(task_type="CAUSAL_LM", target_modules=TARGETS, feedforward_modules=["down_proj"]),
+    ],
+    ids=["lora", "dora", "ia3"],
+)
+def test_a_merged_model_answers_as_the_adapted_one(base: Path, tmp_path: Path, config: PeftConfig) -> None:
+    adapter = make_adapter(base, tmp_path / "adapter", config=config)
+    difference = merge(Settings(chat_model=str(base), adapter=str(adapter)), tmp_path / "merged")
+    assert difference < 1e-4
+    adapted = loaded(base, adapter).generate([QUESTION], ["adapter"], max_new_tokens=16)[0]
+    merged = loaded(tmp_path / "merged").generate([QUESTION], [None], max_new_tokens=16)[0]
+    assert merged == adapted
+    assert (tmp_path / "merged" / "chat_template.jinja").is_file()
+
+
+def test_what_can_not_be_merged_says_so(base: Path, adapter: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing to merge"):
+        merge(Settings(chat_model=str(base), adapter="none"), tmp_path / "merged")
+    with pytest.raises(InputError, match="would then be adapted twice"):
+        merge(Settings(chat_model=str(base), adapter=str(adapter)), adapter)
+    prefix = make_adapter(base, tmp_path / "p", config=PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4))
+    with pytest.raises(InputError, match="PREFIX_TUNING puts tokens before the prompt"):
+        merge(Settings(chat_model=str(base), adapter=str(prefix)), tmp_path / "merged")
+
+
+@pytest.mark.parametrize("shape", ["llama", "qwen2"])
+def test_a_gguf_file_is_read_back_as_the_model_by_transformers(tmp_path: Path, shape: str) -> None:
+    base = make_base(tmp_path / "base", shape=shape)
+    assert write_gguf(base, tmp_path / "model.gguf") < 1e-3
+    theirs = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="model.gguf", dtype=torch.float32)
+    expected, found = logits(AutoModelForCausalLM.from_pretrained(base)), logits(theirs)
+    assert (found - expected).abs().max() < 5e-3 * expected.abs().max()
+
+
+def test_an_architecture_that_is_not_written_as_gguf(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a gpt2 model; written here are llama.*convert_hf_to_gguf\.py"):
+        write_gguf(make_base(tmp_path / "gpt2", shape="gpt2"), tmp_path / "model.gguf")
+
+
+NAMES = {
+    "self_attn.q_proj": "attention.wq",
+    "self_attn.k_proj": "attention.wk",
+    "self_attn.v_proj": "attention.wv",
+    "self_attn.o_proj": "attention.wo",
+    "mlp.gate_proj": "feed_forward.w1",
+    "mlp.down_proj": "feed_forward.w2",
+    "mlp.up_proj": "feed_forward.w3",
+    "post_attention_layernorm": "ffn_norm",
+    "input_layernorm": "attention_norm",
+    "embed_tokens": "tok_embeddings",
+    "lm_head": "output",
+    "model.": "",
+}
+ROWS, COLUMNS = ("wq", "wk", "wv", "w1", "w3", "output"), ("wo", "w2", "tok_embeddings")
+
+
+def write_original(model: LlamaForCausalLM, folder: Path, parts: int) -> None:
+    """The checkpoint as Meta would have given it out, on `parts` GPUs."""
+    shards: list[dict[str, torch.Tensor]] = [{} for _ in range(parts)]
+    for name, tensor in model.state_dict().items():
+        heads = model.config.num_attention_heads if "q_proj" in name else model.config.num_key_value_heads
+        if "q_proj" in name or "k_proj" in name:
+            halves = tensor.view(heads, 2, tensor.shape[0] // heads // 2, -1)
+            tensor = halves.transpose(1, 2).reshape(tensor.shape)  # noqa: PLW2901
+        for ours, theirs in NAMES.items():
+            name = name.replace(ours, theirs)  # noqa: PLW2901
+        kind = name.split(".")[-2]
+        split = 0 if kind in ROWS else 1 if kind in COLUMNS else None
+        pieces = [tensor] * parts if split is None else tensor.chunk(parts, dim=split)
+        for shard, piece in zip(shards, pieces, strict=True):
+            shard[name] = piece.clone()
+    folder.mkdir()
+    for number, shard in enumerate(shards):
+        torch.save(shard | {"rope.freqs": torch.ones(4)}, folder / f"consolidated.{number:02}.pth")
+    shape = {"dim": 32, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "norm_eps": 1e-6, "vocab_size": -1}
+    (folder / "params.json").write_text(json.dumps(shape))
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_an_original_llama_checkpoint_answers_as_it_did(base: Path, tmp_path: Path, parts: int) -> None:
+    model = LlamaForCausalLM.from_pretrained(base, tie_word_embeddings=False)
+    write_original(model, tmp_path / "original", parts)
+    todo = convert(tmp_path / "original", tmp_path / "converted")
+    assert "tokenizer.json" in todo[0]
+    again = LlamaForCausalLM.from_pretrained(tmp_path / "converted")
+    assert torch.allclose(logits(again), logits(model), atol=1e-4)
+
+
+class Hostile:
+    """Unpickled, it would write a file."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (str(self.trace), "w")
+
+
+def test_a_hostile_checkpoint_runs_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "original"
+    folder.mkdir()
+    (folder / "params.json").write_text("{}")
+    torch.save({"tok_embeddings.weight": Hostile(tmp_path / "it-ran")}, folder / "consolidated.00.pth")
+    with pytest.raises(ModelError, match="damaged, or holds more than tensors"):
+        convert(folder, tmp_path / "converted")
+    assert not (tmp_path / "it-ran").exists()
+    with pytest.raises(InputError, match="Give an original checkpoint's folder"):
+        convert(tmp_path, tmp_path / "converted")
