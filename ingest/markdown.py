@@ -23,6 +23,7 @@ LINK_TARGET = re.compile(r"\]\([^()\s]*(?:\([^()]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?
 BARE_LINK = re.compile(r"<?https?://[^\s<>，。；）)]+>?")
 LISTS = {"bullet_list", "ordered_list"}
 WHITESPACE = re.compile(r"\s+")
+MARKS = re.compile(r"[\\*_`\[\]!&<\x00]")  # without any of them a text reads as it is written
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,11 @@ def _extend(node: SyntaxTreeNode, last: SyntaxTreeNode) -> None:
         node.nester_tokens.opening.map = [node.map[0], last.map[1]]
 
 
+@lru_cache(maxsize=1 << 12)
 def plain(source: str) -> str:
     """What a reader sees of one heading or paragraph: no marks, no escapes, no link targets, one space for a break."""
+    if not MARKS.search(source):
+        return WHITESPACE.sub(" ", source).strip()
     inline = _inline_parser().parseInline(source)[0]
     words = ["".join(_visible(token.type, token.content) for token in inline.children or [])]
     return WHITESPACE.sub(" ", " ".join(words)).strip()

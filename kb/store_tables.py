@@ -223,7 +223,7 @@ def write_document(rows: sqlite3.Connection, generation: str, change: Change) ->
     rows.executemany(
         "INSERT INTO tables VALUES (?, ?, ?)",
         (
-            (generation, number, json.dumps(asdict(table), ensure_ascii=False))
+            (generation, number, json.dumps(table, default=vars, ensure_ascii=False))
             for number, table in enumerate(change.tables)
         ),
     )

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 
-from ingest.markdown import IMAGE, LINE_END
+from ingest.markdown import IMAGE, LINE_END, MARKS, plain
 from ingest.passages import split_passages
 from kb.records import Document, Passage
 from kb.settings import SOURCES
@@ -256,3 +256,11 @@ def test_lines_of_definitions_are_read_like_items() -> None:
     found = passages("# 组件\n\n由这些组件组成：\n\n" + "\n".join(lines))
     assert one_with(found, "第7个").text == lines[7]
     assert one_with(found, "第7个").context == "组件\n由这些组件组成："
+
+
+@given(ANYTHING)
+def test_a_text_without_marks_reads_as_it_is_written(text: str) -> None:
+    """The short way and the parser's give the same."""
+    without = MARKS.sub("", text)
+    marked = f"{without}\n*x*"
+    assert plain(without) == plain(marked).removesuffix("x").strip()

@@ -148,10 +148,19 @@ def test_a_line_that_says_it_all_is_nearer_than_two_that_say_half(services: "Ser
     assert best_lines(question, [], services.embedder) == []
 
 
-def test_lines_stand_under_their_heading() -> None:
-    found = Passage("p", "d", "d.md", "list", "- **甲**：一二三。四五六！\n\n- 乙\n", ("外", "内"), 0, 20, 1, 3)
-    assert lines_of(found) == ["内 / - **甲**：一二三。", "内 / 四五六！"]
-    assert lines_of(replace(found, text="乙", section=())) == ["乙"]
+def test_lines_are_sentences_rows_and_items() -> None:
+    assert lines_of("- **甲**：一二三。四五六！\n\n- 乙\n") == ["- **甲**：一二三。", "四五六！"]
+    assert lines_of("| 甲 | 乙丙 |\n| 丁 | 戊己 |") == ["| 甲 | 乙丙 |", "| 丁 | 戊己 |"]
+    assert lines_of("乙") == ["乙"]
+
+
+def test_a_heading_counts_with_each_of_its_lines(services: "Services") -> None:
+    below, elsewhere = (
+        replace(passage("p", 0, 1), text="先下载，再运行。", section=(name,)) for name in ("合并权重", "天气")
+    )
+    question = services.embedder.embed_query("合并权重时先做什么？")
+    near, far = best_lines(question, [below, elsewhere], services.embedder)
+    assert near > far
 
 
 def test_standouts_are_shares_of_the_way_from_the_background() -> None:
