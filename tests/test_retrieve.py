@@ -52,8 +52,8 @@ def test_questions_about_the_guide_find_their_passage(services: "Services") -> N
     found = {question["id"]: services.retriever.search(question["question"], 5).hits for question in ANSWERED}
     first = [holds(found[question["id"]][0], question) for question in ANSWERED]
     among_five = [any(holds(one, question) for one in found[question["id"]]) for question in ANSWERED]
-    assert sum(first) / len(ANSWERED) >= 0.70
-    assert sum(among_five) / len(ANSWERED) >= 0.90
+    assert sum(first) / len(ANSWERED) >= 0.80
+    assert sum(among_five) / len(ANSWERED) >= 0.95
 
 
 def test_what_the_guide_does_not_say_is_mostly_known(services: "Services") -> None:
