@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 QUESTION ?= QLoRA 的适用场景是什么？
 
-.PHONY: setup demo test check docs
+.PHONY: setup demo test check docs docs-site screenshots
 
 setup: $(VENV)/.ready
 
@@ -34,3 +34,10 @@ check: $(VENV)/.ready
 
 docs: $(VENV)/.ready
 	$(BIN)/python -m api.reference
+
+# The documentation as a site, in build/site.
+docs-site: $(VENV)/.ready
+	$(BIN)/mkdocs build --strict --quiet
+
+screenshots: $(VENV)/.ready
+	$(BIN)/python -m tests.screenshots

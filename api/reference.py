@@ -1,4 +1,4 @@
-"""Writes the reference pages docs/settings.md and docs/cli.md: `python -m api.reference`, or `make docs`.
+"""Writes the reference pages of docs (settings, commands, routes): `python -m api.reference`, or `make docs`.
 
 A test compares the pages with what this module would write.
 """
@@ -12,14 +12,18 @@ from pydantic.fields import FieldInfo
 from typer.cli import get_docs_for_click
 
 from api.cli import app
-from kb.settings import ROOT, Settings
+from kb.settings import ROOT, Settings, load_settings
 
 HOME_DEFAULT = "`guide` in the user's data folder (`~/.local/share/guide` on Linux)"
 
 
 def pages() -> Mapping[Path, str]:
     """Each generated page by its path from the repository's root."""
-    return {Path("docs/settings.md"): settings_page(), Path("docs/cli.md"): cli_page()}
+    return {
+        Path("docs/settings.md"): settings_page(),
+        Path("docs/cli.md"): cli_page(),
+        Path("docs/routes.md"): routes_page(),
+    }
 
 
 def settings_page() -> str:
@@ -49,6 +53,35 @@ def cli_page() -> str:
     return page.rstrip() + "\n"
 
 
+def routes_page() -> str:
+    """The routes by their tags, as the OpenAPI document has them."""
+    from api.app import create_app
+
+    described = create_app(load_settings()).openapi()
+    groups: dict[str, list[str]] = {}
+    for path, operations in described["paths"].items():
+        for method, operation in operations.items():
+            told = " ".join(operation["description"].split("\n\n")[0].split())
+            row = f"| `{method.upper()} {path}` | {_taken(operation)} | {told} |"
+            groups.setdefault(operation["tags"][0], []).append(row)
+    head = ["| route | takes | does |", "|---|---|---|"]
+    parts = [line for tag, rows in groups.items() for line in ("", f"## {TITLES.get(tag, tag.capitalize())}", "", *head, *rows)]
+    lead = "All routes, from the server's OpenAPI document. [rest.md](rest.md) explains them with examples; `/docs` of a"
+    return "\n".join(["# Routes", "", lead, "running server has every field of what they take and give.", *parts, ""])
+
+
+def _taken(operation: Mapping[str, Any]) -> str:
+    """The parameters of a route, and the name of its body's schema."""
+    names = [f"`{parameter['name']}`" for parameter in operation.get("parameters", [])]
+    for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+        names.append("a form with `file`" if kind == "multipart/form-data" else f"`{_schema(content)}`")
+    return ", ".join(names)
+
+
+def _schema(content: Mapping[str, Any]) -> str:
+    return str(content["schema"]["$ref"]).rpartition("/")[2]
+
+
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
         return HOME_DEFAULT
@@ -66,6 +99,7 @@ def _meaning(field: FieldInfo) -> str:
     return f"{field.description} ({', '.join(notes)})" if notes else str(field.description)
 
 
+TITLES = {"openai": "OpenAI and private-gpt"}
 LIMITS = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
 
 
