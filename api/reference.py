@@ -65,9 +65,18 @@ def routes_page() -> str:
             row = f"| `{method.upper()} {path}` | {_taken(operation)} | {told} |"
             groups.setdefault(operation["tags"][0], []).append(row)
     head = ["| route | takes | does |", "|---|---|---|"]
-    parts = [line for tag, rows in groups.items() for line in ("", f"## {TITLES.get(tag, tag.capitalize())}", "", *head, *rows)]
-    lead = "All routes, from the server's OpenAPI document. [rest.md](rest.md) explains them with examples; `/docs` of a"
-    return "\n".join(["# Routes", "", lead, "running server has every field of what they take and give.", *parts, ""])
+    titles = {tag: TITLES.get(tag, tag.capitalize()) for tag in groups}
+    parts = [line for tag, rows in groups.items() for line in ("", f"## {titles[tag]}", "", *head, *rows)]
+    return "\n".join(
+        [
+            "# Routes",
+            "",
+            "All routes, from the server's OpenAPI document. [rest.md](rest.md) explains them with examples; `/docs` of a",
+            "running server has every field of what they take and give.",
+            *parts,
+            "",
+        ]
+    )
 
 
 def _taken(operation: Mapping[str, Any]) -> str:

@@ -1,0 +1,44 @@
+"""The documentation: a site that builds without a warning, and a newcomer's path that is told alike everywhere."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kb.settings import ROOT
+
+MKDOCS = str(Path(sys.executable).with_name("mkdocs"))
+FIRST_COMMANDS = "```bash\nmake demo\nmake test\n```"
+
+
+def test_the_site_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    command = [MKDOCS, "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    for page in tmp_path.rglob("*.html"):
+        html = page.read_text(encoding="utf-8")
+        assert not re.search(r'<(?:script|img|link rel="stylesheet")[^>]+(?:src|href)="https?://', html), page.name
+
+
+def test_every_page_is_in_the_menu() -> None:
+    menu = set(re.findall(r"[\w-]+\.md", (ROOT / "mkdocs.yml").read_text(encoding="utf-8")))
+    assert menu == {page.name for page in (ROOT / "docs").glob("*.md")}, "name every page in mkdocs.yml"
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_what_a_readme_points_to_is_there(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert text.index(FIRST_COMMANDS) == text.index("```")
+    for target in re.findall(r"\]\(([^)#:]+)", text):
+        assert (ROOT / target).exists(), target
+
+
+def test_a_newcomers_commands_are_the_same_everywhere() -> None:
+    told = [
+        re.findall(r"^(?:printf|curl).*$|^client = .*$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+        for page in ("README.md", "README.zh-CN.md", "docs/index.md")
+    ]
+    assert len(told[0]) == 4
+    assert told[0] == told[1] == told[2]
