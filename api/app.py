@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from importlib.metadata import version
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
@@ -20,6 +21,7 @@ from kb.errors import GuideError
 from kb.settings import Settings
 from kb.store import DocumentInfo
 
+SHORT_WORK_THREADS = 8  # for searches and lists; more would only wait for each other, and the event loop for them
 LEFT = 499  # as nginx logs it; nobody sees the reply
 DESCRIPTION = "Search and ask a knowledge base of documents; answers cite the exact lines that they rest on."
 
@@ -35,6 +37,7 @@ def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
         with Services(settings) as services, closing(Desk(settings.max_answers, metrics.stages)) as desk:
             app.state.services, app.state.desk = services, desk
             _follow(metrics, services, desk)
+            current_default_thread_limiter().total_tokens = SHORT_WORK_THREADS
             if warm_up:  # as a daemon, for whoever ends the server does not wait for models to load
                 threading.Thread(target=services.missing, name="warm-up", daemon=True).start()
             yield

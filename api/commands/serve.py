@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 from api.options import complain, with_settings
@@ -9,6 +10,8 @@ from kb.errors import ConfigError
 
 if TYPE_CHECKING:
     from kb.settings import Settings
+
+SWITCH_SECONDS = 0.001  # so that a thread that computes does not hold up the one that takes requests
 
 
 @with_settings("host", "port", "top_k", "chat_model", "embedding_model", "device")
@@ -29,6 +32,7 @@ def serve(*, settings: "Settings") -> None:
         from api.observe import configure_logs
 
         configure_logs(settings.log_format)
+        sys.setswitchinterval(SWITCH_SECONDS)
         config = uvicorn.Config(
             create_app(settings, warm_up=True), server_header=False, access_log=False, log_config=None
         )
