@@ -14,7 +14,7 @@ from fastapi_offline import FastAPIOffline
 from api import page, problems
 from api.guard import BodyLimit, Guard
 from api.observe import Metrics, Observed
-from api.routes import chunks, documents, health, ingest, openai, questions, tables
+from api.routes import chunks, documents, evaluate, health, ingest, openai, questions, tables
 from api.services import Services
 from api.streaming import ClientLeft, Desk
 from kb.errors import GuideError
@@ -61,7 +61,15 @@ def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     problems.install(app)
     app.add_exception_handler(ClientLeft, lambda request, error: Response(status_code=LEFT))  # noqa: ARG005
     app.include_router(health.router)
-    for router in (questions.router, openai.router, chunks.router, ingest.router, documents.router, tables.router):
+    for router in (
+        questions.router,
+        openai.router,
+        chunks.router,
+        ingest.router,
+        documents.router,
+        tables.router,
+        evaluate.router,
+    ):
         app.include_router(router)
     page.install(app)
     return app

@@ -8,10 +8,12 @@ from dataclasses import astuple
 from importlib.metadata import version
 from typing import Any
 
+from api.jobs import Job, Tell
 from api.services import Services
+from kb.errors import BusyError
 from rag.evaluate import GradedQuestion, evaluate
 
-__all__ = ["evaluation_report"]
+__all__ = ["evaluation_report", "submit_evaluation"]
 
 TOP = 10  # passages per question, as nDCG@10 and recall@10 need them
 PACKAGES = ("chromadb", "bm25s", "jieba", "numpy", "tokenizers")
@@ -42,6 +44,28 @@ def evaluation_report(
         progress=progress,
     )
     return {**evaluation.report(), "provenance": _provenance(services, questions, answers=answers)}
+
+
+def submit_evaluation(
+    services: Services, questions: Sequence[GradedQuestion], *, answers: bool
+) -> Job[dict[str, Any]]:
+    """Puts an evaluation at the end of the queue; its result is a report. One is given up when the queue closes.
+
+    Raises:
+        StoreError: nothing was ingested yet.
+        BusyError: too many evaluations are waiting.
+    """
+    services.check_documents(questions[0].text)
+
+    def work(tell: Tell) -> dict[str, Any]:
+        def progress(_: str, done: int, total: int) -> None:
+            if services.evaluations.closing:
+                raise BusyError("The server is shutting down. Begin the evaluation again later.")
+            tell("evaluating", done / total)
+
+        return evaluation_report(services, questions, answers=answers, progress=progress)
+
+    return services.evaluations.submit("evaluation", work)
 
 
 def _provenance(services: Services, questions: Sequence[GradedQuestion], *, answers: bool) -> dict[str, Any]:

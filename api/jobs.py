@@ -105,6 +105,11 @@ class JobQueue(Generic[T]):
             before = self._waiting.index(job) if job in self._waiting else 0
             return before + (self._running is not None and self._running is not job)
 
+    @property
+    def closing(self) -> bool:
+        """Whether the queue only finishes what it has; long work may look, and give up."""
+        return self._closed
+
     def close(self) -> None:
         """Takes nothing more, and waits for all that was taken."""
         with self._news:

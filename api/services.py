@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from api.jobs import JobQueue
 from api.messages import language_of, say
 from api.questions import checked
 from kb.errors import GuideError, StoreError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rag.compare import Comparison
     from rag.probes import Probing
 
+MOST_WAITING_EVALUATIONS = 4
 PLAIN_ROOM = 128  # tokens that a plain answer should have room for
 
 T = TypeVar("T")
@@ -65,6 +67,7 @@ class Services:
         self._reranker = Once(lambda: load_reranker(settings))
         self._chat = Once(self._load_chat)
         self._intake = Once(self._open_intake)
+        self.evaluations = JobQueue[dict[str, Any]]("evaluate", MOST_WAITING_EVALUATIONS)
         self._retriever: tuple[str, Retriever] | None = None
         self._retriever_lock = threading.Lock()
 
@@ -189,6 +192,26 @@ class Services:
 
         return compare(self._askable(question), self.answerer, seed)
 
+    def evaluate(self, questions: "Sequence[GradedQuestion]", *, answers: bool) -> Job[dict[str, Any]]:
+        """Puts an evaluation at the end of the queue; its result is a report. One is given up when the queue closes.
+
+        Raises:
+            StoreError: nothing was ingested yet.
+            BusyError: too many evaluations are waiting.
+        """
+        from api.evaluating import evaluation_report
+
+        self.check_documents(questions[0].text)
+
+        def work(tell: Tell) -> dict[str, Any]:
+            def progress(_: str, done: int, total: int) -> None:
+                if self.evaluations.closing:
+                    raise BusyError("The server is shutting down. Begin the evaluation again later.")
+                tell("evaluating", done / total)
+
+            return evaluation_report(self, questions, answers=answers, progress=progress)
+
+        return self.evaluations.submit("evaluation", work)
     def probe(self, seed: int = 0) -> "Probing":
         """What the adapter changed: base and adapter asked the same cells and general questions.
 
@@ -198,7 +221,7 @@ class Services:
         """
         from rag.probes import make_probes, probe_adapter
 
-        self._check_documents()
+        self.check_documents()
         return probe_adapter(self.chat, make_probes(self.tables(), seed=seed), seed)
 
     def tables(self, document: str | None = None) -> list[Table]:
@@ -224,7 +247,7 @@ class Services:
 
     def missing(self) -> tuple[str, ...]:
         """What keeps questions from being answered, one sentence each; loads what is not loaded yet."""
-        return tuple(filter(None, (_failure(self._check_documents), _failure(self._embedder), _failure(self._chat))))
+        return tuple(filter(None, (_failure(self.check_documents), _failure(self._embedder), _failure(self._chat))))
 
     def _load_chat(self) -> "Chat":
         if self.settings.chat_url:
@@ -243,6 +266,7 @@ class Services:
 
     def close(self) -> None:
         """Let go of what was opened: documents that were sent and answers being written are finished first."""
+        self.evaluations.close()
         if self._intake.made:
             self.intake.close()
         if self._chat.made:
@@ -253,11 +277,11 @@ class Services:
     def _askable(self, question: str, *, documents: bool = True, within: Filter | None = None) -> str:
         question = checked(question, self.settings.max_question_chars)
         if documents:
-            self._check_documents(question)
+            self.check_documents(question)
             self.store.require_documents(within.documents if within and within.documents else ())
         return question
 
-    def _check_documents(self, question: str = "") -> None:
+    def check_documents(self, question: str = "") -> None:
         if self.store.is_empty():
             raise StoreError(say("empty_store", language_of(question), home=self.settings.home))
 

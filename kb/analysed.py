@@ -6,7 +6,7 @@ A new version takes over what it shares with the one before: only the passages o
 import json
 import mmap
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate, pairwise
@@ -66,7 +66,7 @@ class Analysed(Sequence[Passage]):
         self._first = dict(zip(generations, accumulate(generations.values(), initial=0), strict=False))
         self._names, self._starts = list(self._first), list(self._first.values())
         self._line_ends = np.cumsum(block.sizes, dtype=np.int64)
-        self._parsed = lru_cache(maxsize=REMEMBERED)(self._parse)
+        self._parsed = _remembering(self._lines, self._line_ends)
 
     @classmethod
     def join(cls, blocks: Mapping[str, Block]) -> Self:
@@ -167,15 +167,26 @@ class Analysed(Sequence[Passage]):
             raise IndexError(number)
         return self._parsed(number)
 
-    def _parse(self, number: int) -> Passage:
-        return passage_of(self._lines[self._line_start(number) : self._line_start(number + 1)])
-
     def _line_start(self, number: int) -> int:
         return int(self._line_ends[number - 1]) if number else 0
 
     @staticmethod
     def _files(block: Block) -> Iterable[tuple[str, Numbers]]:
         return (LINE_SIZES, block.sizes), (BOUNDS, block.bounds), (TERMS, block.terms), (TERM_COUNTS, block.counts)
+
+
+def _remembering(lines: bytes | mmap.mmap, ends: NDArray[np.int64]) -> Callable[[int], Passage]:
+    """Parses the passage of a number, and remembers some.
+
+    A function of its own, for one that a version of the store holds and that holds it would keep it in memory long after
+    it was replaced.
+    """
+
+    @lru_cache(maxsize=REMEMBERED)
+    def parsed(number: int) -> Passage:
+        return passage_of(lines[int(ends[number - 1]) if number else 0 : int(ends[number])])
+
+    return parsed
 
 
 def _terms_of(passage: Passage) -> list[str]:

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     )
     max_document_mb: float = Field(default=20, gt=0, description="larger files are refused")
     max_question_chars: int = Field(default=4000, ge=1, description="longer questions are refused")
-    max_answers: int = Field(default=32, ge=1, le=1000, description="answers written at a time by `guide serve`")
+    max_answers: int = Field(default=16, ge=1, le=1000, description="answers written at a time by `guide serve`")
     host: str = Field(default="127.0.0.1", description="the address that `guide serve` binds")
     port: int = Field(default=8000, ge=0, le=65535, description="its port; 0 takes a free one")
     api_key: SecretStr | None = Field(

@@ -67,12 +67,12 @@ class Passes:
         nats = np.zeros(len(prompts))
         for rows in self.adapters.groups(adapters):
             names = [adapters[row] for row in rows]
-            with torch.inference_mode(), self.adapters.at_work(names) as adapting:
+            with torch.inference_mode(), few_threads(self.model), self.adapters.at_work(names) as adapting:
                 score = self._encoded_logits if self.encodes else self._continued_logits
                 logits = score([prompts[row] for row in rows], target, names, adapting)  # [n, target, vocabulary]
-            chosen = torch.tensor(target, device=logits.device).expand(len(rows), -1).unsqueeze(-1)
-            logs = torch.log_softmax(logits.float(), dim=-1).gather(-1, chosen)
-            nats[rows] = logs.sum(dim=(1, 2)).double().cpu().numpy()
+                chosen = torch.tensor(target, device=logits.device).expand(len(rows), -1).unsqueeze(-1)
+                logs = torch.log_softmax(logits.float(), dim=-1).gather(-1, chosen)
+                nats[rows] = logs.sum(dim=(1, 2)).double().cpu().numpy()
         return nats
 
     def _continued_logits(

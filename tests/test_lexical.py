@@ -2,6 +2,7 @@
 
 import math
 import random
+import weakref
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,11 @@ def test_an_index_that_cannot_be_kept_is_said_to_be_so(home: Settings) -> None:
     (home.home / "lexical").write_text("in the way")
     with pytest.raises(StoreError, match="lexical"):
         LexicalIndex.open(Store(home.home), home)
+
+
+def test_a_version_that_was_replaced_leaves_memory_at_once() -> None:
+    passages = LexicalIndex.build(passages_of("低秩适配")).passages
+    assert passages[0].text
+    gone = weakref.ref(passages)
+    del passages
+    assert gone() is None

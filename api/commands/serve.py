@@ -11,6 +11,7 @@ from kb.errors import ConfigError
 if TYPE_CHECKING:
     from kb.settings import Settings
 
+KEEP_ALIVE_SECONDS = 65  # longer than clients keep a connection for later, so that it is theirs to close
 SWITCH_SECONDS = 0.001  # so that a thread that computes does not hold up the one that takes requests
 
 
@@ -34,7 +35,11 @@ def serve(*, settings: "Settings") -> None:
         configure_logs(settings.log_format)
         sys.setswitchinterval(SWITCH_SECONDS)
         config = uvicorn.Config(
-            create_app(settings, warm_up=True), server_header=False, access_log=False, log_config=None
+            create_app(settings, warm_up=True),
+            server_header=False,
+            access_log=False,
+            log_config=None,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         uvicorn.Server(config).run(sockets=[listening])
 
