@@ -178,8 +178,7 @@ class Analysed(Sequence[Passage]):
 def _remembering(lines: bytes | mmap.mmap, ends: NDArray[np.int64]) -> Callable[[int], Passage]:
     """Parses the passage of a number, and remembers some.
 
-    A function of its own, for one that a version of the store holds and that holds it would keep it in memory long after
-    it was replaced.
+    A function that holds no version of the store, for a version that holds it would stay in memory after it was replaced.
     """
 
     @lru_cache(maxsize=REMEMBERED)
