@@ -46,9 +46,7 @@ def evaluation_report(
     return {**evaluation.report(), "provenance": _provenance(services, questions, answers=answers)}
 
 
-def submit_evaluation(
-    services: Services, questions: Sequence[GradedQuestion], *, answers: bool
-) -> Job[dict[str, Any]]:
+def submit_evaluation(services: Services, questions: Sequence[GradedQuestion], *, answers: bool) -> Job[dict[str, Any]]:
     """Puts an evaluation at the end of the queue; its result is a report. One is given up when the queue closes.
 
     Raises:

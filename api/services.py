@@ -192,26 +192,6 @@ class Services:
 
         return compare(self._askable(question), self.answerer, seed)
 
-    def evaluate(self, questions: "Sequence[GradedQuestion]", *, answers: bool) -> Job[dict[str, Any]]:
-        """Puts an evaluation at the end of the queue; its result is a report. One is given up when the queue closes.
-
-        Raises:
-            StoreError: nothing was ingested yet.
-            BusyError: too many evaluations are waiting.
-        """
-        from api.evaluating import evaluation_report
-
-        self.check_documents(questions[0].text)
-
-        def work(tell: Tell) -> dict[str, Any]:
-            def progress(_: str, done: int, total: int) -> None:
-                if self.evaluations.closing:
-                    raise BusyError("The server is shutting down. Begin the evaluation again later.")
-                tell("evaluating", done / total)
-
-            return evaluation_report(self, questions, answers=answers, progress=progress)
-
-        return self.evaluations.submit("evaluation", work)
     def probe(self, seed: int = 0) -> "Probing":
         """What the adapter changed: base and adapter asked the same cells and general questions.
 

@@ -178,7 +178,7 @@ class Analysed(Sequence[Passage]):
 def _remembering(lines: bytes | mmap.mmap, ends: NDArray[np.int64]) -> Callable[[int], Passage]:
     """Parses the passage of a number, and remembers some.
 
-    A function that holds no version of the store, for a version that holds it would stay in memory after it was replaced.
+    It holds no version of the store: a version that holds it would else stay in memory after it was replaced.
     """
 
     @lru_cache(maxsize=REMEMBERED)
