@@ -71,8 +71,8 @@ def routes_page() -> str:
         [
             "# Routes",
             "",
-            "All routes, from the server's OpenAPI document. [rest.md](rest.md) explains them with examples; `/docs` of",
-            "a running server has every field of what they take and give.",
+            "All routes, from the server's OpenAPI document. [rest.md](rest.md) explains them with examples; `/docs`",
+            "of a running server has every field of what they take and give.",
             *parts,
             "",
         ]
