@@ -1,4 +1,4 @@
-"""How long `guide search` takes from a cold start, beside the import of the packages that the product stands on.
+"""How long `guide search` and `guide ask` take from a cold start, beside the imports of the packages they stand on.
 
 python -m tests.benchmarks.cold_start [--runs 10] [--out RECORD.json]
 """
@@ -15,7 +15,7 @@ from statistics import median
 from tests.benchmarks.provenance import provenance, write_record
 
 GUIDE = str(Path(sys.executable).with_name("guide"))
-IMPORTS = [sys.executable, "-c", "import chromadb, llama_index.core"]
+BESIDE = {"search": "import chromadb, llama_index.core", "ask": "import torch, transformers, peft"}
 
 
 def seconds(command: Sequence[str]) -> float:
@@ -29,18 +29,23 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--out", type=Path, help="write a JSON record here")
     options = parser.parse_args()
+    measured: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as home:
-        search = [GUIDE, "search", "什么是 LoRA？", "--home", home]
         subprocess.run([GUIDE, "ingest", "--home", home], check=True, stdout=subprocess.DEVNULL)
-        for command in (search, IMPORTS):
-            seconds(command)  # once, so that all files are in memory
-        times = [(seconds(search), seconds(IMPORTS)) for _ in range(options.runs)]
-    searching, importing = (round(median(each), 3) for each in zip(*times, strict=True))
+        for name, imports in BESIDE.items():
+            ours = [GUIDE, name, "什么是 LoRA？", "--home", home]
+            theirs = [sys.executable, "-c", imports]
+            for command in (ours, theirs):
+                seconds(command)  # once, so that all files are in memory
+            times = [(seconds(ours), seconds(theirs)) for _ in range(options.runs)]
+            measured[f"guide {name}"], measured[imports] = (round(median(each), 3) for each in zip(*times, strict=True))
     record = {
-        **provenance("chromadb", "llama-index-core", "typer"),
+        **provenance("chromadb", "llama-index-core", "peft", "torch", "transformers", "typer"),
         "runs": options.runs,
-        "seconds": {"guide search": searching, "import chromadb, llama_index.core": importing},
-        "ratio": round(searching / importing, 2),
+        "seconds": measured,
+        "ratios": {
+            f"guide {name}": round(measured[f"guide {name}"] / measured[imports], 2) for name, imports in BESIDE.items()
+        },
     }
     print(record)
     if options.out:
