@@ -21,7 +21,7 @@ _ESCAPED = re.compile(r"\\([-\\`*_{}\[\]()#+.!|<>~])")
 
 # What a question's term counts for that stands not in the piece but in what leads it in, its heading, its passage.
 LEAD, HEADING, PASSAGE = 0.9, 0.8, 0.5
-ECHO = 0.3
+ECHO = 0.15
 NAME = 1.5
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z][\w.+-]*")
