@@ -26,7 +26,9 @@ PLAIN_REPETITION = 1.2
 class Asking:
     """How a question is to be answered; `history` are the turns before it, without retrieved passages.
 
-    `adapter` is a loaded adapter's name, "default" or "none". What is None is the answerer's to choose.
+    `adapter` is a loaded adapter's name, "default" or "none": the default one writes, but quotes are judged by the base
+    alone unless an adapter is named, since one that was taught to answer is a worse judge (docs/answers.md). What is
+    None is the answerer's to choose.
     """
 
     mode: Mode = "rag"
@@ -122,7 +124,8 @@ class Answerer:
                 written = self._submit(question, evidence, name, asking)
                 answer = yield from self._checked(question, evidence, name, written)
             else:
-                answer = self.quote(question, evidence, [name])[0]
+                judge = None if asking.adapter == "default" else name
+                answer = self.quote(question, evidence, [judge])[0]
                 yield answer.text
         timings = {"load": loaded - began, "total": time.perf_counter() - began}
         return _timed(answer, {stage: 1000 * seconds for stage, seconds in timings.items()})

@@ -37,7 +37,7 @@ class Weights:
     """How much each score counts for a piece; chosen on development questions over the guide (docs/answers.md)."""
 
     overlap: float = 1.0
-    likelihood: float = 0.1
+    likelihood: float = 0.005
     retrieval: float = 0.1
     echo: float = 0.3
 
@@ -101,8 +101,19 @@ def rank(
     score = weights.overlap * overlaps(question, candidates) + weights.retrieval * _scaled(retrieval)
     score = score - weights.echo * echo
     if likelihood is not None:
-        score = score + weights.likelihood * _scaled(likelihood)
+        score = score + weights.likelihood * _scaled(_of_groups(candidates, likelihood))
     return score
+
+
+def _of_groups(candidates: Sequence[Piece], likelihood: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The likelihoods, a group's being at least that of its likeliest part."""
+    by_span = {piece.span: nats for piece, nats in zip(candidates, likelihood, strict=True)}
+    return np.array(
+        [
+            max([nats, *(by_span[part.span] for part in piece.parts if part.span in by_span)])
+            for piece, nats in zip(candidates, likelihood, strict=True)
+        ]
+    )
 
 
 def shortlist(question: str, candidates: Sequence[Piece], weights: Weights, most: int = SHORTLIST) -> list[Piece]:
