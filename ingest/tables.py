@@ -1,8 +1,8 @@
 """Documents into tables: what they say in rows and columns, as data with the place of every cell.
 
-Tables are recognised by how a document is set, whatever it is about: Markdown tables; lists, and lines of a paragraph,
-that say something of one name after the other; sections, or items, that each say the same things of another subject;
-the entries of an API's page.
+Tables are recognised by how a document is set, whatever it is about: tables of Markdown and HTML, grids; lists, and
+lines of a paragraph, that say something of one name after the other; sections, or items, that each say the same things
+of another subject; the entries of an API's page.
 """
 
 import re
@@ -16,6 +16,7 @@ from ingest.passages_blocks import last_sentence
 from ingest.sections import Outline, outlines
 from ingest.tables_entries import entry_table, section_entry
 from ingest.tables_items import Item, list_items, nested_items, paragraph_items
+from ingest.tables_markup import markup_tables
 from ingest.tables_rows import Record, item_rows, record_tables, table_rows
 from kb.records import Cell, Document, Row, Table, TableKind
 
@@ -99,6 +100,8 @@ def _in_nodes(markdown: Markdown, section: tuple[str, ...], nodes: Sequence[Synt
             columns, rows = table_rows(markdown, node)
             if rows:
                 yield Draft("table", section, columns, rows, lead)
+        elif node.type in {"html_block", "paragraph"} and (found := markup_tables(markdown, node)):
+            yield from (Draft("table", section, columns, rows, lead) for columns, rows in found)
         elif items:
             yield Draft("list", section, *item_rows(markdown, items), lead)
         elif node.type == "blockquote":

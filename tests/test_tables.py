@@ -1,10 +1,12 @@
 """Tables as data, recognised by how a document is set, with the place of every cell."""
 
+import pytest
 from hypothesis import given
 
 from ingest.tables import find_tables
 from kb.records import Document, Table
 from kb.settings import SOURCES
+from tests.knowledge import document
 from tests.markdown_texts import ANYTHING, MARKDOWN
 
 
@@ -156,3 +158,48 @@ def test_the_guides_tables_are_there_with_their_cells() -> None:
     assert len(by_title["1. 通用自动加载类（AutoClass）"].rows) == 11
     assert len(by_title["3. 专用Pipeline"].rows) == 10
     assert by_title["13.2 各框架详细介绍"].columns == ("名称", "原理", "优势", "适用", "参数", "特点")
+
+
+HTML = """# 方法
+
+<table>
+<tr><th>方法</th><th>内存 &amp; 速度</th></tr>
+<tr><td><b>LoRA</b></td><td>低</td></tr>
+<TR><TD>QLoRA</TD></TR>
+</table>
+"""
+GRID = """# 方法
+
++--------+----------+
+| 方法   | 内存     |
++========+==========+
+| LoRA   | 低       |
++--------+----------+
+| QLoRA  | 极低，   |
+|        | 4bit     |
++--------+----------+
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "rows"),
+    [
+        (HTML, ("方法", "内存 & 速度"), [("LoRA", "低"), ("QLoRA", "")]),
+        (GRID, ("方法", "内存"), [("LoRA", "低"), ("QLoRA", "极低， 4bit")]),
+    ],
+)
+def test_tables_of_html_and_grids_are_read(text: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    (table,) = find_tables(document("a.md", text))
+    assert (table.kind, table.section, table.columns) == ("table", ("方法",), columns)
+    assert [tuple(cell.text for cell in row.cells) for row in table.rows] == rows
+    for row in table.rows:
+        assert all(row.start <= cell.start <= cell.end <= row.end for cell in row.cells)
+        first = row.cells[0]
+        assert first.text in text[first.start : first.end]
+
+
+@pytest.mark.parametrize(
+    "text", ["<table>\n<tr><td>一</td></tr>\n</table>\n", "+---+\n| a |\n+---+\n", "<table>\n<tr>\n"]
+)
+def test_a_header_alone_is_no_table(text: str) -> None:
+    assert find_tables(document("a.md", text)) == []
