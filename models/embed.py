@@ -93,8 +93,9 @@ class StaticEmbedder:
     def _pieces_of_lines(self, texts: Sequence[str]) -> list[list[int]]:
         """The same for few texts, read as lines of one: which waits for no other thread."""
         read = self._tokenizer.encode("\n".join(texts), add_special_tokens=False)
-        starts = np.array([start for start, _ in read.offsets], np.int64)
-        bounds = [0, *np.searchsorted(starts, np.cumsum([len(text) + 1 for text in texts])).tolist()]
+        ends = [end for _, end in read.offsets]
+        lines = np.cumsum([len(text) + 1 for text in texts])  # where each ends, its line break included
+        bounds = [0, *np.searchsorted(ends, lines - 1, side="right").tolist()]
         return [read.ids[start:end] for start, end in pairwise(bounds)]
 
     @cached_property

@@ -184,6 +184,7 @@ def test_shipped_embedding_can_be_cut_short() -> None:
 
 @given(st.lists(st.text(max_size=40), max_size=8))
 def test_texts_embedded_together_are_as_when_embedded_alone(default: StaticEmbedder, texts: list[str]) -> None:
+    assert default._reads_lines_alike
     together = default.embed_passages(texts)
     for text, vector in zip(texts, together, strict=True):
         np.testing.assert_allclose(vector, default.embed_query(text), atol=1e-5)
