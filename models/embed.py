@@ -7,8 +7,6 @@ which starts fifty times faster than importing torch; everything else goes throu
 import hashlib
 import json
 from collections.abc import Sequence
-from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,8 +21,6 @@ __all__ = ["Embedder", "SentenceTransformerEmbedder", "StaticEmbedder", "fingerp
 _SETTING = "Set GUIDE_EMBEDDING_MODEL to a sentence-transformers folder or hub id, or unset it for the embedded one"
 _WEIGHT_FILES = {".safetensors", ".bin"}
 _CONFIG_FILES = {".json", ".txt", ".model"}
-TOGETHER = 96  # texts
-PROBES = ("merge_and_unload", "怎样合并 LoRA 权重？", "", "The model", "peft>=0.8.0 ", "２ 个", "适配器")
 _OTHER_FORMATS = ("onnx", "openvino")
 
 
@@ -79,30 +75,10 @@ class StaticEmbedder:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for first in range(0, len(texts), 256):
             batch = [_encodable(text) for text in texts[first : first + 256]]
-            for row, pieces in enumerate(self._pieces(batch), first):
-                if len(pieces):
-                    vectors[row] = self._table[pieces].sum(axis=0, dtype=np.float32)
+            for row, encoding in enumerate(self._tokenizer.encode_batch_fast(batch, add_special_tokens=False), first):
+                if encoding.ids:
+                    vectors[row] = self._table[encoding.ids].sum(axis=0, dtype=np.float32)
         return _unit(vectors)
-
-    def _pieces(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
-        """The numbers of each text's pieces."""
-        if len(texts) <= TOGETHER and self._reads_lines_alike:
-            return self._pieces_of_lines(texts)
-        return [each.ids for each in self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
-
-    def _pieces_of_lines(self, texts: Sequence[str]) -> list[list[int]]:
-        """The same for few texts, read as lines of one: which waits for no other thread."""
-        read = self._tokenizer.encode("\n".join(texts), add_special_tokens=False)
-        ends = [end for _, end in read.offsets]
-        lines = np.cumsum([len(text) + 1 for text in texts])  # where each ends, its line break included
-        bounds = [0, *np.searchsorted(ends, lines - 1, side="right").tolist()]
-        return [read.ids[start:end] for start, end in pairwise(bounds)]
-
-    @cached_property
-    def _reads_lines_alike(self) -> bool:
-        """Whether this tokenizer makes the same of a text as of a line; some mark where a text begins."""
-        apart = [self._tokenizer.encode(text, add_special_tokens=False).ids for text in PROBES]
-        return self._pieces_of_lines(PROBES) == apart
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         vector: NDArray[np.float32] = self.embed_passages([text])[0]

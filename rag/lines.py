@@ -13,6 +13,7 @@ __all__ = ["best_lines", "lines_of"]
 
 _END = re.compile(r"(?<=[。！？!?；;])|\n")
 SHORTEST = 4
+LONGEST = 120  # characters of a line that are read
 MOST = 10  # lines of one passage
 
 
@@ -35,7 +36,7 @@ def best_lines(question: NDArray[np.float32], passages: Sequence[Passage], embed
 def lines_of(text: str) -> list[str]:
     """The first lines and sentences of a text; the whole if there is none."""
     lines = [line.strip() for line in _END.split(text)]
-    return [line for line in lines if len(line) >= SHORTEST][:MOST] or [text]
+    return [line[:LONGEST] for line in lines if len(line) >= SHORTEST][:MOST] or [text[:LONGEST]]
 
 
 def _cosines(

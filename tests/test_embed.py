@@ -38,11 +38,6 @@ def static_folder(pieces: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="module")
-def default() -> StaticEmbedder:
-    return StaticEmbedder(WEIGHTS / "embedding")
-
-
-@pytest.fixture(scope="module")
 def bert_folder(pieces: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A transformer embedding that wants prompts."""
     root = tmp_path_factory.mktemp("embedding")
@@ -180,23 +175,3 @@ def test_shipped_embedding_can_be_cut_short() -> None:
     passages = ["保存模型到本地", "删除数据库中的表", "天气预报说明天下雨"]
     query, vectors = embedder.embed_query("怎么把模型存下来")[:64], embedder.embed_passages(passages)[:, :64]
     assert int(np.argmax(vectors @ query / np.linalg.norm(vectors, axis=1))) == 0
-
-
-@given(st.lists(st.text(max_size=40), max_size=8))
-def test_texts_embedded_together_are_as_when_embedded_alone(default: StaticEmbedder, texts: list[str]) -> None:
-    assert default._reads_lines_alike
-    together = default.embed_passages(texts)
-    for text, vector in zip(texts, together, strict=True):
-        np.testing.assert_allclose(vector, default.embed_query(text), atol=1e-5)
-
-
-def test_a_tokenizer_that_marks_where_a_text_begins_reads_texts_one_by_one(tmp_path: Path) -> None:
-    from tokenizers.models import WordLevel
-    from tokenizers.pre_tokenizers import Metaspace
-
-    tokenizer = Tokenizer(WordLevel({"▁cat": 0, "cat": 1, "[UNK]": 2}, "[UNK]"))
-    tokenizer.pre_tokenizer = Metaspace(prepend_scheme="first")
-    modules: list[torch.nn.Module] = [StaticEmbedding(tokenizer, torch.eye(3)), Normalize()]
-    SentenceTransformer(modules=modules).save(str(tmp_path), create_model_card=False)
-    embedder = StaticEmbedder(tmp_path)
-    np.testing.assert_array_equal(embedder.embed_passages(["cat", "cat"]), np.eye(3)[[0, 0]])
