@@ -13,7 +13,7 @@ __all__ = ["best_lines", "lines_of"]
 
 _END = re.compile(r"(?<=[。！？!?；;])|\n")
 SHORTEST = 4
-LONGEST = 120  # characters of a line that are read
+LONGEST = 200  # characters of a line that are read
 MOST = 10  # lines of one passage
 
 
