@@ -13,6 +13,7 @@ from peft import LoraConfig
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
+from api.cli import run
 from kb.errors import ConfigError, ModelError
 from kb.settings import WEIGHTS, Settings
 from models.inspect import MANIFEST, config_digest, fingerprint
@@ -165,6 +166,16 @@ def test_trap_29_a_base_that_the_adapter_itself_has_changed(tmp_path: Path) -> N
     plain = make_adapter(base, tmp_path / "plain")
     with pytest.raises(ModelError, match=r"biases can't be loaded beside others.*Load it alone"):
         loaded(base, f"{with_biases},{plain}")
+
+
+def test_trap_29_compare_says_so(
+    tmp_path: Path, guide_home: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = make_base(tmp_path / "qwen", shape="qwen2")
+    config = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"], bias="all")
+    monkeypatch.setenv("GUIDE_ADAPTER", str(make_adapter(base, tmp_path / "biases", config=config)))
+    assert run(["compare", "什么是 LoRA？", "--home", guide_home, "--chat-model", str(base)]) == 0
+    assert "the model is not the untouched base" in capsys.readouterr().err
 
 
 def test_an_adapter_of_a_wider_model(base: Path, tmp_path: Path) -> None:

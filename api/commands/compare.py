@@ -14,7 +14,7 @@ from api.commands.asking import (
     given_questions,
     run_questions,
 )
-from api.options import BadUse, with_settings
+from api.options import BadUse, complain, with_settings
 from api.questions import Question
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def compare(
     from api.services import Services
 
     with Services(settings) as services:
+        for caveat in services.chat.caveats:
+            complain(caveat)
 
         def compared(one: Question) -> CompareReply:
             comparison = services.compare(one.text, seed)
