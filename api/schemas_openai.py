@@ -21,7 +21,7 @@ Temperature = Annotated[float, Field(ge=0, le=2)]
 class Lenient(BaseModel):
     """What a client of OpenAI sends; fields that mean nothing here are passed over."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
 class TextPart(Lenient):

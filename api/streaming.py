@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["DONE", "EVENTS", "ClientLeft", "Desk", "event", "events"]
 
 DONE = b"data: [DONE]\n\n"
-EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
+EVENTS: dict[str, Any] = {"text/event-stream": {}}
 
 T = TypeVar("T")
 
