@@ -18,11 +18,16 @@ class RowSampler(LogitsProcessor):
     def __init__(self, rows: Sequence[Sampling], prompt_width: int) -> None:
         self.rows, self.prompt_width = rows, prompt_width
         self._generators = [torch.Generator().manual_seed(row.seed) for row in rows]
+        self._ruled = [i for i, row in enumerate(rows) if row.temperature > 0 or row.repetition_penalty != 1]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """Scores [n, vocabulary] whose greatest entry is the token to take."""
-        taken = [self._row(i, input_ids[i], scores[i]) for i in range(len(self.rows))]
-        return cast("torch.FloatTensor", torch.stack(taken))
+        if not self._ruled:
+            return scores
+        taken = scores.clone()
+        for i in self._ruled:
+            taken[i] = self._row(i, input_ids[i], scores[i])
+        return cast("torch.FloatTensor", taken)
 
     def _row(self, i: int, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         rule = self.rows[i]
