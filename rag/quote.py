@@ -197,7 +197,9 @@ def _shown_group(parts: Sequence[Piece]) -> str:
         return head + ("\n" if last.kind == "code" else "") + _shown_group(parts[1:])
     if last.kind == "code":
         return shown(replace(first, end=last.end))
-    return "；".join(shown(part) for part in parts)
+    subject = f"{_subject(first)} › "
+    *said, end = [shown(first), *(shown(part).removeprefix(subject) for part in parts[1:])]
+    return "；".join([*(text.rstrip("。；;") for text in said), end])
 
 
 def _subject(piece: Piece) -> str:

@@ -24,6 +24,12 @@ def test_a_list_is_one_piece_with_its_lead_beside_its_items() -> None:
     assert shown(found[0]) == "适用场景：客服；报告生成"
 
 
+def test_a_lists_subject_is_said_once() -> None:
+    text = "- **优点**：快\n- **缺点**：少"
+    passage = Passage("p", "d", "g.md", "list", text, ("微调",), 0, len(text), 1, 1)
+    assert shown(with_groups(pieces([Hit(passage, 1.0, None, None)]))[0]) == "微调 › 优点：快；缺点：少"
+
+
 def test_code_comes_with_the_sentence_that_says_what_it_does() -> None:
     found = grouped("先装好。这样查看当前版本：\n\n```python\nprint(peft.__version__)\n```")
     assert [piece.kind for piece in found] == ["sentence", "group", "code"]
