@@ -1,5 +1,6 @@
 """Fixtures that several test modules share."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -29,6 +30,16 @@ if TYPE_CHECKING:
 
 for name in [name for name in os.environ if name.startswith("GUIDE_")]:
     del os.environ[name]  # the settings of whoever runs the tests are not the tests'
+
+
+@pytest.fixture
+def event_loop() -> "Iterator[None]":
+    """A loop for llama-index, which makes one where it finds none and never closes it."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from examples.llama_index_program import chat_in_turns, main, query_engine
 if TYPE_CHECKING:
     from api.services import Services
 
+pytestmark = pytest.mark.usefixtures("event_loop")
+
 QUESTION = "daphne 是什么服务器？"
 
 

@@ -14,6 +14,8 @@ from rag.llamaindex import GuideEmbedding, GuideLLM, GuideRetriever
 if TYPE_CHECKING:
     from api.services import Services
 
+pytestmark = pytest.mark.usefixtures("event_loop")
+
 QUESTION = "daphne 是什么服务器？"
 
 
