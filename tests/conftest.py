@@ -93,16 +93,35 @@ def open_store() -> "Iterator[OpenStore]":
 
 
 @pytest.fixture(scope="session")
-def guide_settings(tmp_path_factory: pytest.TempPathFactory) -> "Settings":
-    """Settings of a knowledge base that holds the guide, ingested once; no test may change it."""
+def guide_folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A knowledge base that holds the guide, ingested once, and a copy of it that nobody opens."""
     from api.services import Services
     from kb.settings import SOURCES, load_settings
 
-    settings = load_settings(home=tmp_path_factory.mktemp("guide"))
-    with Services(settings) as services:
+    home, spare = tmp_path_factory.mktemp("guide"), tmp_path_factory.mktemp("spare") / "guide"
+    with Services(load_settings(home=home)) as services:
         failed = [outcome for outcome in services.pipeline.ingest([SOURCES]) if outcome.error is not None]
     assert not failed
-    return settings
+    shutil.copytree(home, spare)
+    return home, spare
+
+
+@pytest.fixture(scope="session")
+def guide_settings(guide_folders: tuple[Path, Path]) -> "Settings":
+    """Settings of a knowledge base that holds the guide; no test may change it."""
+    from kb.settings import load_settings
+
+    return load_settings(home=guide_folders[0])
+
+
+@pytest.fixture(scope="session")
+def spare_home(guide_folders: tuple[Path, Path]) -> Path:
+    """The guide's knowledge base, to be copied by tests that change theirs.
+
+    One that is open must not be copied by this process: closing a file drops all locks that the process has on it
+    (fcntl), and SQLite would delete what another connection still needs.
+    """
+    return guide_folders[1]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ import pytest
 
 from api.client import GuideClient, ServerProblem
 from api.schemas import AskReply
-from kb.settings import Settings
 from tests.serving import running_guide
 
 QUESTION = "QLoRA 的适用场景是什么？"
@@ -17,9 +16,9 @@ KEY = "secret"
 
 
 @pytest.fixture(scope="module")
-def url(guide_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(spare_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("copy") / "home"
-    shutil.copytree(guide_settings.home, home)
+    shutil.copytree(spare_home, home)
     with running_guide(home, GUIDE_API_KEY=KEY) as url:
         yield url
 

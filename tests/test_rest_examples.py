@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kb.settings import ROOT, Settings
+from kb.settings import ROOT
 from tests.serving import running_guide
 
 DOCUMENTED = "http://127.0.0.1:8000"
@@ -16,10 +16,10 @@ BLOCKS = re.findall(r"^```bash\n(.*?)^```$", (ROOT / "docs" / "rest.md").read_te
 
 
 @pytest.fixture(scope="module")
-def url(guide_settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(spare_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server over a copy of the guide, which the examples may change."""
     home = tmp_path_factory.mktemp("copy") / "home"
-    shutil.copytree(guide_settings.home, home)
+    shutil.copytree(spare_home, home)
     with running_guide(home) as url:
         yield url
 
