@@ -1,16 +1,16 @@
 """Many files restored on all cores. What comes out does not depend on how many processes share the work."""
 
 import signal
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import active_children, get_context
+from functools import partial
+from itertools import islice
 
 from ingest.files import Found
 from ingest.mojibake import Restored, restore
 from ingest.read import Decoded, decode, read_file
+from ingest.worker import Worker, ready
 from kb.errors import InputError, WorkerError
 from kb.records import RawDocument
 from kb.settings import Settings
@@ -54,18 +54,39 @@ def restore_files(
         yield from ((place, _restored(item, settings)) for place, item in enumerate(found))
         return
     largest_first = sorted(range(len(found)), key=lambda place: -sizes[place])
-    with _pool(processes) as pool:
-        with _interrupts_ignored():  # the processes that this starts ignore them for good
-            places = {pool.submit(_restored, found[place], settings): place for place in largest_first}
-        try:
-            for future in as_completed(places):
-                outcome = future.result()
-                yield places.pop(future), outcome
-        except BrokenProcessPool as problem:
-            raise WorkerError(
-                f"A process was killed, perhaps for want of memory: {len(places)} of {len(found)} documents are not "
-                "restored. Run it again with a smaller --jobs."
-            ) from problem
+    left = len(found)
+    try:
+        with closing(_shared(largest_first, found, settings, processes)) as outcomes:
+            for outcome in outcomes:
+                left -= 1
+                yield outcome
+    except WorkerError as problem:
+        raise WorkerError(
+            f"A process was killed, perhaps for want of memory: {left} of {len(found)} documents are not "
+            "restored. Run it again with a smaller --jobs."
+        ) from problem
+
+
+def _shared(
+    places: Iterable[int], found: Sequence[Found], settings: Settings, processes: int
+) -> Generator[tuple[int, RestoredFile | InputError], None, None]:
+    """The files at these places, in this order each to the next process that has nothing to do."""
+    places = iter(places)
+    busy: dict[Worker[Found, RestoredFile | InputError], int] = {}
+    with ExitStack() as started:
+        with _interrupts_ignored():  # by those that have hardly started, too
+            for place in islice(places, processes):
+                worker = Worker(partial(_restored, settings=settings))
+                started.callback(worker.close)
+                worker.send(found[place])
+                busy[worker] = place
+        while busy:
+            for worker in ready(busy):
+                outcome = busy.pop(worker), worker.receive()
+                for place in islice(places, 1):
+                    worker.send(found[place])
+                    busy[worker] = place
+                yield outcome
 
 
 def _restored(item: Found, settings: Settings) -> RestoredFile | InputError:
@@ -82,21 +103,6 @@ def _size(item: Found) -> int:
         return item.path.stat().st_size
     except (OSError, ValueError):
         return 0
-
-
-@contextmanager
-def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool that, when it is left early, ends its processes instead of waiting for them."""
-    others = set(active_children())
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
-    try:
-        yield pool
-    except BaseException:
-        for process in set(active_children()) - others:
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

@@ -55,12 +55,12 @@ def test_two_processes_restore_what_one_does(folder: Path) -> None:
 
 
 def test_small_files_start_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(batch, "ProcessPoolExecutor")
+    monkeypatch.delattr(batch, "Worker")
     assert len(outcomes(folder, jobs=8)) == 5
 
 
 def test_one_large_file_among_small_ones_starts_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(batch, "ProcessPoolExecutor")
+    monkeypatch.delattr(batch, "Worker")
     (folder / "large.md").write_text("字" * batch.WORTH_A_PROCESS, encoding="utf-8")
     assert len(outcomes(folder, jobs=8)) == 6
 
@@ -80,9 +80,11 @@ def once_a_process_reads(folder: Path, act: Callable[[], None]) -> Iterator[list
 
     thread = threading.Thread(target=meet, daemon=True)
     thread.start()
-    yield found
-    left.set()
-    thread.join()
+    try:
+        yield found
+    finally:
+        left.set()
+        thread.join()
 
 
 def kill_processes() -> None:

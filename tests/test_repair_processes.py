@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -70,12 +71,16 @@ def test_an_interrupt_ends_quietly_with_no_half_written_file(tmp_path: Path) -> 
     reader = os.open(out / "a.md", os.O_RDONLY | os.O_NONBLOCK)
     command = [str(Path(sys.executable).with_name("guide")), "repair", str(source), "-o", str(out), "--jobs", "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as guide:
-        assert guide.stdout is not None
-        select.select([reader, guide.stdout.fileno()], [], [])  # until it writes, or has ended
-        os.killpg(guide.pid, signal.SIGINT)
-        os.set_blocking(reader, True)
-        with os.fdopen(reader, "rb") as written:
-            assert 0 < len(written.read()) < len(large.encode())
-        assert guide.communicate() == (b"", b"")
+        try:
+            assert guide.stdout is not None
+            select.select([reader, guide.stdout.fileno()], [], [])  # until it writes, or has ended
+            os.killpg(guide.pid, signal.SIGINT)
+            os.set_blocking(reader, True)
+            with os.fdopen(reader, "rb") as written:
+                assert 0 < len(written.read()) < len(large.encode())
+            assert guide.communicate() == (b"", b"")
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(guide.pid, signal.SIGKILL)
     assert guide.returncode == 130
     assert [path.read_bytes() for path in out.iterdir() if path.is_file()] in ([], [large.encode()])

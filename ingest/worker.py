@@ -1,0 +1,98 @@
+"""A process that does one kind of work, with a pipe of its own, so that its end is noticed whatever it was doing.
+
+The processes of a `ProcessPoolExecutor` share one pipe for what they have done, and the pool holds both its ends: when
+one of them is killed while it sends, the pool waits for the rest for ever.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from typing import Generic, TypeVar
+
+from kb.errors import WorkerError
+
+__all__ = ["Worker", "ready"]
+
+KILLED = "A process was killed."
+
+Given = TypeVar("Given")
+Done = TypeVar("Done")
+
+
+class Worker(Generic[Given, Done]):
+    """Does `work`, an importable function, for one thing after another; for one thread at a time.
+
+    It leaves Ctrl-C to the process that started it, and ends when that one is gone.
+
+    Attributes:
+        pipe: readable once something is done, or the process has ended.
+    """
+
+    def __init__(self, work: Callable[[Given], Done], niceness: int = 0) -> None:
+        context = get_context("spawn")
+        self.pipe, there = context.Pipe()
+        self._process = context.Process(target=_serve, args=(there, work, niceness), daemon=True)
+        self._process.start()
+        there.close()
+
+    def send(self, given: Given) -> None:
+        """Gives it something to do; raises WorkerError if the process was killed."""
+        try:
+            self.pipe.send(given)
+        except OSError as problem:
+            raise WorkerError(KILLED) from problem
+
+    def receive(self) -> Done:
+        """What comes of the thing given first, when it is done; raises what `work` raised.
+
+        Raises:
+            WorkerError: the process was killed, perhaps while it sent.
+        """
+        done: Done
+        try:
+            done, problem = self.pipe.recv()
+        except (EOFError, OSError) as ended:
+            raise WorkerError(KILLED) from ended
+        if problem is not None:
+            raise problem
+        return done
+
+    def close(self) -> None:
+        """Ends the process, whatever it is doing."""
+        self._process.kill()
+        self._process.join()
+        self.pipe.close()
+
+
+def ready(workers: Collection[Worker[Given, Done]]) -> list[Worker[Given, Done]]:
+    """Those from which something can be received, or that have ended; waits for the first."""
+    readable = wait([worker.pipe for worker in workers])
+    return [worker for worker in workers if worker.pipe in readable]
+
+
+def _serve(pipe: Connection, work: Callable[[Given], Done], niceness: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if niceness and hasattr(os, "nice"):
+        os.nice(niceness)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with suppress(EOFError, BrokenPipeError):  # nobody is there any more
+        while True:
+            pipe.send(_outcome(work, pipe.recv()))
+
+
+def _outcome(work: Callable[[Given], Done], given: Given) -> tuple[Done | None, Exception | None]:
+    try:
+        return work(given), None
+    except Exception as problem:  # noqa: BLE001 - it is raised where the outcome is received
+        return None, problem
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
