@@ -1,32 +1,20 @@
-"""The one owner of a loaded chat model: a worker through which every forward pass goes, one batch at a time.
+"""A chat model in this process: conversations to requests, which its worker answers together."""
 
-Requests that arrive together are answered in one left-padded batch, each with its own adapter, rule and seed; what one
-of them does can't change what another gets.
-"""
-
-import atexit
-import threading
-import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from kb.errors import BusyError, InputError, ModelError
+from kb.errors import InputError
 from models.chat import GREEDY, Conversation, Generation, Sampling, Scored, Stream, chosen_adapter
 from models.inspect import AdapterFacts
 from models.passes import Passes
 from models.stream import Request, TextDecoder
 from models.switching import Adapters, peft_name
 from models.template import ChatTemplate
+from models.worker import Job, Worker
 
-MOST_WAITING = 128
-MOST_ROWS = 32
-GATHER_SECONDS = 0.003
 UNTOLD_WINDOW = 2048  # of models that have no positions of their own, such as T5 and BLOOM
 WRITES_WELL = 400_000_000  # the smallest instruction-tuned models that follow one, such as Qwen2.5-0.5B
 
@@ -55,13 +43,10 @@ class ChatModel:
         )
         stops = template.stops(model.generation_config, more_stops)
         pad = self.tokenizer.pad_token_id
-        self._passes = Passes(model, Adapters(model, adapters or {}), stops, stops[0] if pad is None else int(pad))
+        self.passes = Passes(model, Adapters(model, adapters or {}), stops, stops[0] if pad is None else int(pad))
         self._virtual = max((adapter.virtual_tokens for adapter in (adapters or {}).values()), default=0)
         self._window = window
-        self._waiting: deque[Request | Callable[[], None]] = deque()
-        self._news = threading.Condition()
-        self._worker: threading.Thread | None = None
-        self._closed = False
+        self._worker = Worker(name, self.passes)
 
     @property
     def window(self) -> int:
@@ -97,7 +82,7 @@ class ChatModel:
         stop: Sequence[str] = (),
     ) -> Stream:
         request = self._request(conversation, adapter, max_new_tokens, sampling, stop)
-        self._enqueue([request])
+        self._worker.enqueue([request])
         return request.stream
 
     def generate(
@@ -113,7 +98,7 @@ class ChatModel:
             self._request(conversation, adapter, max_new_tokens, sampling, stop)
             for conversation, adapter in zip(conversations, adapters, strict=True)
         ]
-        self._enqueue(requests)
+        self._worker.enqueue(requests)
         return [request.stream.result() for request in requests]
 
     def score(
@@ -134,19 +119,13 @@ class ChatModel:
         nats = np.zeros(len(prompts))
         for rows in _batches(lengths, batch_tokens):
             batch, names = [prompts[i] for i in rows], [adapters[i] for i in rows]
-            done: Future[NDArray[np.float64]] = Future()
-            self._enqueue([_job(done, lambda b=batch, n=names: self._passes.continuation_nats(b, target, n))])  # type: ignore[misc]
-            nats[rows] = done.result()
+            job = Job(partial(self.passes.continuation_nats, batch, target, names))
+            self._worker.enqueue([job])
+            nats[rows] = job.done.result()
         return Scored(nats, sum(lengths))
 
     def close(self) -> None:
-        """Finishes what was asked for and ends the worker; nothing can be asked afterwards."""
-        with self._news:
-            self._closed = True
-            self._news.notify()
-        if self._worker is not None:
-            self._worker.join()
-            atexit.unregister(self.close)
+        self._worker.close()
 
     def _request(
         self,
@@ -164,61 +143,6 @@ class ChatModel:
             )
         decoder = TextDecoder(self.tokenizer, stop)
         return Request(prompt, adapter, min(max_new_tokens, room), sampling, decoder)
-
-    def _enqueue(self, jobs: Sequence[Request | Callable[[], None]]) -> None:
-        with self._news:
-            if self._closed:
-                raise ModelError(f"The model {self.name} was closed. Load it again.")
-            if len(self._waiting) + len(jobs) > MOST_WAITING:
-                raise BusyError(f"{len(self._waiting)} requests are waiting for the model. Try again in a few seconds.")
-            self._waiting.extend(jobs)
-            if self._worker is None:
-                self._worker = threading.Thread(target=self._work, name="chat-model", daemon=True)
-                self._worker.start()
-                atexit.register(self.close)  # a thread that the interpreter ends inside torch would abort the process
-            self._news.notify()
-
-    def _work(self) -> None:
-        while True:
-            with self._news:
-                self._news.wait_for(lambda: self._waiting or self._closed)
-                if not self._waiting:
-                    return
-            time.sleep(GATHER_SECONDS)
-            with self._news:
-                job = self._waiting.popleft()
-                batch = [job, *self._company()] if isinstance(job, Request) else []
-            if isinstance(job, Request):
-                self._answer(batch)
-            else:
-                job()
-
-    def _company(self) -> list[Request]:
-        """The requests that wait now and can share a batch with the one that was taken."""
-        company: list[Request] = []
-        while self._waiting and isinstance(self._waiting[0], Request) and len(company) < MOST_ROWS - 1:
-            company.append(cast("Request", self._waiting.popleft()))
-        return company
-
-    def _answer(self, batch: Sequence[Request]) -> None:
-        wanted = [request for request in batch if not request.stream.cancelled]
-        for request in batch:
-            if request.stream.cancelled:
-                request.stream.put(Generation("", "cancelled", len(request.prompt), 0))
-        if wanted:
-            self._passes.write(wanted)
-
-
-def _job(done: "Future[Any]", work: Callable[[], Any]) -> Callable[[], None]:
-    """Work for the worker whose result, or error, goes to a future."""
-
-    def run() -> None:
-        try:
-            done.set_result(work())
-        except Exception as problem:  # noqa: BLE001 - the caller gets it
-            done.set_exception(problem)
-
-    return run
 
 
 def _batches(lengths: Sequence[int], budget: int) -> list[list[int]]:

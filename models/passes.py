@@ -1,6 +1,6 @@
 """The forward passes of a chat model: answers written in one batch, and how likely a text is after a prompt."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -25,23 +25,29 @@ class Passes:
         self.model, self.adapters, self.stops, self.pad = model, adapters, list(stops), pad
         self.encodes = bool(getattr(model.config, "is_encoder_decoder", False))
 
-    def write(self, batch: Sequence[Request]) -> None:
-        """Writes every request's answer into its stream, or the error that kept it from being written."""
+    def write(self, batch: Sequence[Request], give_way: Callable[[], bool] = lambda: False) -> None:
+        """Writes every request's answer into its stream, or the error that kept it from being written.
+
+        `give_way` is asked after every step: when it says so, the answers are left unfinished, and a later call goes on
+        with them from prompt and tokens so far.
+        """
         for rows in self.adapters.groups([request.adapter for request in batch]):
             group = [batch[row] for row in rows]
             try:
-                self._write_group(group)
+                self._write_group(group, give_way)
             except Exception as problem:  # noqa: BLE001 - whatever it was, every caller must hear of it
                 error = ModelError(f"The model failed while answering: {problem}")
                 error.__cause__ = problem
                 for request in group:
-                    request.stream.put(error)
+                    if not request.done:
+                        request.fail(error)
 
-    def _write_group(self, group: Sequence[Request]) -> None:
-        ids, mask = self._left_padded([request.prompt for request in group])
-        writing = Writing(group, self.stops)
-        written_from = 1 if self.encodes else ids.shape[1]
-        sampler = RowSampler([request.sampling for request in group], written_from)
+    def one_group(self, batch: Sequence[Request]) -> bool:
+        """Whether requests can be written in the same forward passes, also when some of them were begun before."""
+        return not self.encodes and len(self.adapters.groups([request.adapter for request in batch])) == 1
+
+    def _write_group(self, group: Sequence[Request], give_way: Callable[[], bool]) -> None:
+        ids, mask = self._left_padded([request.prompt + request.written for request in group])
         with (
             torch.inference_mode(),
             few_threads(self.model),
@@ -50,15 +56,14 @@ class Passes:
             cast("Any", self.model).generate(
                 input_ids=ids,
                 attention_mask=mask,
-                max_new_tokens=max(request.max_new_tokens for request in group),
+                max_new_tokens=max(request.max_new_tokens - len(request.written) for request in group),
                 do_sample=False,
                 eos_token_id=self.stops,
                 pad_token_id=self.pad,
-                logits_processor=LogitsProcessorList([sampler]),
-                stopping_criteria=[writing],
+                logits_processor=LogitsProcessorList([RowSampler(group)]),
+                stopping_criteria=[Writing(group, self.stops, give_way)],
                 **adapting,
             )
-        writing.finish()
 
     def continuation_nats(
         self, prompts: Sequence[list[int]], target: list[int], adapters: Sequence[str | None]

@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from transformers import LogitsProcessor
 
-from models.chat import Sampling
+from models.stream import Request
 
 
 class RowSampler(LogitsProcessor):
@@ -15,36 +15,37 @@ class RowSampler(LogitsProcessor):
     The noise comes from the row's own seeded generator, so an answer doesn't depend on what shares its batch.
     """
 
-    def __init__(self, rows: Sequence[Sampling], prompt_width: int) -> None:
-        self.rows, self.prompt_width = rows, prompt_width
-        self._generators = [torch.Generator().manual_seed(row.seed) for row in rows]
-        self._ruled = [i for i, row in enumerate(rows) if row.temperature > 0 or row.repetition_penalty != 1]
+    def __init__(self, batch: Sequence[Request]) -> None:
+        rules = enumerate(request.sampling for request in batch)
+        self._ruled = [(i, batch[i]) for i, rule in rules if rule.temperature > 0 or rule.repetition_penalty != 1]
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
         """Scores [n, vocabulary] whose greatest entry is the token to take."""
+        del input_ids
         if not self._ruled:
             return scores
         taken = scores.clone()
-        for i in self._ruled:
-            taken[i] = self._row(i, input_ids[i], scores[i])
+        for i, request in self._ruled:
+            taken[i] = _ruled(scores[i], request)
         return cast("torch.FloatTensor", taken)
 
-    def _row(self, i: int, ids: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-        rule = self.rows[i]
-        if rule.repetition_penalty != 1:
-            logits = _penalised(logits, ids[self.prompt_width :], rule.repetition_penalty)
-        if rule.temperature <= 0:
-            return logits
-        logits = logits.float() / rule.temperature
-        if rule.top_p < 1:
-            logits = _nucleus(logits, rule.top_p)
-        uniform = torch.rand(logits.shape, generator=self._generators[i]).clamp_(min=1e-20).to(logits.device)
-        return logits - torch.log(-torch.log(uniform))
+
+def _ruled(logits: torch.Tensor, request: Request) -> torch.Tensor:
+    rule = request.sampling
+    if rule.repetition_penalty != 1:
+        logits = _penalised(logits, request.written, rule.repetition_penalty)
+    if rule.temperature <= 0:
+        return logits
+    logits = logits.float() / rule.temperature
+    if rule.top_p < 1:
+        logits = _nucleus(logits, rule.top_p)
+    uniform = torch.rand(logits.shape, generator=request.noise).clamp_(min=1e-20).to(logits.device)
+    return logits - torch.log(-torch.log(uniform))
 
 
-def _penalised(logits: torch.Tensor, written: torch.Tensor, penalty: float) -> torch.Tensor:
+def _penalised(logits: torch.Tensor, written: Sequence[int], penalty: float) -> torch.Tensor:
     """Makes tokens that were written already less likely (Keskar et al. 2019, arXiv:1909.05858)."""
-    seen = torch.unique(written)
+    seen = torch.tensor(sorted(set(written)), dtype=torch.long, device=logits.device)
     score = logits[seen]
     return logits.index_copy(0, seen, torch.where(score < 0, score * penalty, score / penalty))
 

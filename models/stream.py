@@ -1,7 +1,8 @@
 """Text as it is written: whole characters only, cut before a stop string, cancelled at will."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, cast
 
 import torch
@@ -40,9 +41,9 @@ class TextDecoder:
         return cast("str", self._tokenizer.decode(self._ids, skip_special_tokens=True))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Request:
-    """A prompt to continue, and where its text goes."""
+    """A prompt to continue, where its text goes, and what has been written of it."""
 
     prompt: list[int]
     adapter: str | None
@@ -50,46 +51,55 @@ class Request:
     sampling: Sampling
     decoder: TextDecoder
     stream: Stream = field(default_factory=Stream)
+    written: list[int] = field(default_factory=list)
+    done: bool = False
+
+    @cached_property
+    def noise(self) -> torch.Generator:
+        """Its own random numbers, which go on where they were when its batch is started again."""
+        return torch.Generator().manual_seed(self.sampling.seed)
+
+    def write(self, token: int, stops: Container[int]) -> None:
+        """Takes the next token; `stops` are those that end an answer."""
+        self.written.append(token)
+        if self.stream.cancelled:
+            self.finish("cancelled")
+        elif token in stops:
+            self.finish("stop")
+        else:
+            self.stream.put(self.decoder.feed(token))
+            if self.decoder.stopped:
+                self.finish("stop")
+            elif len(self.written) == self.max_new_tokens:
+                self.finish("length")
+
+    def finish(self, why: Finish) -> None:
+        """Sends out what was held back, and the end."""
+        self.done = True
+        self.stream.put(self.decoder.finish())
+        self.stream.put(Generation(self.decoder.text, why, len(self.prompt), len(self.written)))
+
+    def fail(self, error: Exception) -> None:
+        """Sends out why there is no more to come."""
+        self.done = True
+        self.stream.put(error)
 
 
 class Writing(StoppingCriteria):
-    """Sees every step of a batch: sends out new text and says which rows are done."""
+    """Sees every step of a batch: hands each row its token and says which rows are done.
 
-    def __init__(self, batch: Sequence[Request], stops: Sequence[int]) -> None:
-        self._batch, self._stops = batch, stops
-        self._written = [0] * len(batch)
-        self._done = [False] * len(batch)
+    All of them stop when `give_way`, asked after every step, says so.
+    """
+
+    def __init__(self, batch: Sequence[Request], stops: Container[int], give_way: Callable[[], bool]) -> None:
+        self._batch, self._stops, self._give_way = batch, stops, give_way
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: Any) -> torch.BoolTensor:
-        """Whether each row is done, [n]."""
+        """Whether each row is to stop, [n]."""
         del scores, kwargs
-        for row, token in enumerate(input_ids[:, -1].tolist()):
-            if not self._done[row]:
-                self._step(row, token)
-        return cast("torch.BoolTensor", torch.tensor(self._done, device=input_ids.device))
-
-    def finish(self) -> None:
-        """Ends what the model left off before any other end."""
-        for row, done in enumerate(self._done):
-            if not done:
-                self._finish(row, "length")
-
-    def _step(self, row: int, token: int) -> None:
-        request = self._batch[row]
-        self._written[row] += 1
-        if request.stream.cancelled:
-            self._finish(row, "cancelled")
-        elif token in self._stops:
-            self._finish(row, "stop")
-        else:
-            request.stream.put(request.decoder.feed(token))
-            if request.decoder.stopped:
-                self._finish(row, "stop")
-            elif self._written[row] == request.max_new_tokens:
-                self._finish(row, "length")
-
-    def _finish(self, row: int, why: Finish) -> None:
-        request = self._batch[row]
-        self._done[row] = True
-        request.stream.put(request.decoder.finish())
-        request.stream.put(Generation(request.decoder.text, why, len(request.prompt), self._written[row]))
+        for request, token in zip(self._batch, input_ids[:, -1].tolist(), strict=True):
+            if not request.done:
+                request.write(token, self._stops)
+        give_way = self._give_way()
+        stopping = [give_way or request.done for request in self._batch]
+        return cast("torch.BoolTensor", torch.tensor(stopping, device=input_ids.device))

@@ -1,6 +1,8 @@
 """One batch answers as each alone would: padding, mixed adapters, sampling, streams, scores."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,10 +12,11 @@ from hypothesis import strategies as st
 
 from kb.errors import BusyError, InputError, ModelError, NotFoundError
 from kb.settings import Settings
-from models.chat import Message, Sampling
-from models.generate import MOST_WAITING, ChatModel
+from models.chat import GREEDY, Message, Sampling
+from models.generate import ChatModel
 from models.load import load_chat
-from models.stream import TextDecoder
+from models.stream import Request, TextDecoder
+from models.worker import MOST_WAITING, Interruption
 
 QUESTIONS = ["什么是 LoRA？", "AutoModelForSeq2SeqLM 用在哪里，它适合翻译和摘要吗？", "Mac 上怎么跑大模型？", "T5"]
 CONVERSATIONS = [[Message("user", question)] for question in QUESTIONS]
@@ -135,6 +138,47 @@ def test_concurrent_requests_get_what_serial_ones_get(chat: ChatModel) -> None:
     with ThreadPoolExecutor(8) as threads:
         concurrent = list(threads.map(lambda w: chat.generate([w[0]], [w[1]], max_new_tokens=10)[0], work))
     assert concurrent == serial
+
+
+HOT = Sampling(temperature=1.0, top_p=0.9, repetition_penalty=1.2, seed=5)
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_batch_that_begins_again_with_newcomers_writes_what_each_writes_alone(chat: ChatModel, every: int) -> None:
+    kinds = [(None, GREEDY), ("tiny_lora", HOT), ("tiny_lora", GREEDY), (None, HOT)]
+    work = list(zip(CONVERSATIONS, *zip(*kinds, strict=True), strict=True))
+    alone = [chat.generate([c], [a], max_new_tokens=14, sampling=s, stop=["低秩"])[0] for c, a, s in work]
+    coming = [Request(chat.template.render(c), a, 14, s, TextDecoder(chat.tokenizer, ["低秩"])) for c, a, s in work]
+    streams, batch = [request.stream for request in coming], list[Request]()
+    while batch or coming:
+        batch += coming[:1]
+        del coming[:1]
+        chat.passes.write(batch, partial(next, (step % every == 0 for step in count(1))))
+        batch = [request for request in batch if not request.done]
+    assert [stream.result() for stream in streams] == alone
+
+
+def test_request_joins_a_batch_that_is_under_way(chat: ChatModel) -> None:
+    long = chat.submit(CONVERSATIONS[0], max_new_tokens=200)
+    pieces = iter(long)
+    first = next(pieces)
+    late = chat.submit(CONVERSATIONS[1], "tiny_lora", max_new_tokens=4).result()
+    long.cancel()
+    assert long.result().finish == "cancelled"
+    assert long.result().text.startswith(first)
+    assert late == chat.generate([CONVERSATIONS[1]], ["tiny_lora"], max_new_tokens=4)[0]
+
+
+def test_batch_is_interrupted_for_others_once_it_wrote_as_long_as_it_read() -> None:
+    waiting: list[str] = []
+    times = iter([0.0, 3.0, 5.0, 6.5, 7.0])  # begun, then a step each; the first of them ends the reading
+    interruption = Interruption(lambda: waiting, lambda: next(times))
+    assert not interruption()
+    waiting.append("another")
+    assert not interruption()
+    assert interruption()
+    waiting.clear()
+    assert not interruption()
 
 
 def test_error_in_the_worker_reaches_the_caller_and_the_next_request_works(chat: ChatModel) -> None:
