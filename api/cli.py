@@ -1,5 +1,6 @@
 """The command `guide`."""
 
+import gc
 import logging
 import os
 import sys
@@ -73,7 +74,11 @@ def main() -> None:
         # What libraries warn of is for developers, who have the tests and `-W`.
         warnings.simplefilter("ignore")
         logging.getLogger().addHandler(logging.NullHandler())
-    sys.exit(run(sys.argv[1:]))
+    # Looking for garbage among all that torch and chromadb define took a quarter of a question's time.
+    gc.set_threshold(50_000)
+    code = run(sys.argv[1:])
+    gc.freeze()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
