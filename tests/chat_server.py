@@ -39,5 +39,5 @@ def running_transformers_serve(log: Path, *options: str) -> Iterator[str]:
                     httpx.get(f"http://127.0.0.1:{port}/health").raise_for_status()
             yield f"http://127.0.0.1:{port}"
         finally:
-            server.terminate()
+            server.kill()
             server.wait()

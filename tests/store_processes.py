@@ -22,7 +22,11 @@ def in_another_process(work: Callable[..., None], *arguments: object) -> int:
     """The exit code of a process that did the work."""
     process = PROCESSES.Process(target=work, args=arguments)
     process.start()
-    process.join(60)
+    try:
+        process.join(60)
+    finally:
+        process.kill()
+        process.join(60)
     return int(process.exitcode if process.exitcode is not None else 1)
 
 

@@ -2,11 +2,8 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ import pytest
 import yaml
 
 from kb.settings import ROOT, SOURCES, Settings
-from tests.serving import GUIDE
+from tests.serving import GUIDE, started_guide
 
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -68,22 +65,6 @@ def test_the_image_gets_every_package_and_nothing_that_is_not_there() -> None:
     assert set(re.findall(r'"(\w+)"', packages[1])) <= copied
 
 
-@contextmanager
-def replica(home: Path, chroma_url: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """An API process on a Chroma server, and its address; it may be killed."""
-    command = [GUIDE, "serve", "--port", "0", "--home", str(home)]
-    environment = os.environ | {"GUIDE_CHROMA_URL": chroma_url}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8", env=environment) as process:
-        assert process.stderr is not None
-        said = process.stderr.readline()
-        url = re.search(r"http://\S+:\d+", said)
-        assert url is not None, said
-        try:
-            yield process, url[0]
-        finally:
-            process.kill()
-
-
 def sources(url: str, question: str) -> set[str]:
     reply = httpx2.post(f"{url}/v1/search", json={"question": question}, timeout=60)
     assert reply.status_code == 200
@@ -93,13 +74,14 @@ def sources(url: str, question: str) -> set[str]:
 def test_one_api_answers_while_the_other_is_killed(chroma_server: str, tmp_path: Path) -> None:
     ingest = [GUIDE, "ingest", str(SOURCES / "quick_start.md"), "--home", str(tmp_path)]
     subprocess.run(ingest, check=True, capture_output=True, env=os.environ | {"GUIDE_CHROMA_URL": chroma_server})
-    with ExitStack() as running:
-        first, first_url = running.enter_context(replica(tmp_path, chroma_server))
-        _, second_url = running.enter_context(replica(tmp_path, chroma_server))
-        assert sources(first_url, "什么是 LoRA？") == sources(second_url, "什么是 LoRA？") == {"quick_start.md"}
+    with (
+        started_guide(tmp_path, GUIDE_CHROMA_URL=chroma_server) as first,
+        started_guide(tmp_path, GUIDE_CHROMA_URL=chroma_server) as second,
+    ):
+        assert sources(first.url, "什么是 LoRA？") == sources(second.url, "什么是 LoRA？") == {"quick_start.md"}
 
         note = {"file_name": "秋千.md", "text": "# 秋千\n\n荡秋千要在最低处蹲下，在最高处站起。"}
-        assert httpx2.post(f"{first_url}/v1/ingest/text", json=note, timeout=60).status_code == 200
-        first.send_signal(signal.SIGKILL)
-        assert "秋千.md" in sources(second_url, "怎样荡秋千？")  # what the dead one took in is there
-        assert httpx2.get(f"{second_url}/health").status_code == 200
+        assert httpx2.post(f"{first.url}/v1/ingest/text", json=note, timeout=60).status_code == 200
+        first.process.kill()
+        assert "秋千.md" in sources(second.url, "怎样荡秋千？")  # what the dead one took in is there
+        assert httpx2.get(f"{second.url}/health").status_code == 200

@@ -2,11 +2,10 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
-import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx2
@@ -15,8 +14,7 @@ import pytest
 from kb.lexical import LexicalIndex
 from kb.settings import Settings
 from tests.knowledge import OpenStore, numbered
-
-GUIDE = str(Path(sys.executable).with_name("guide"))
+from tests.serving import GUIDE, started_guide
 
 
 @pytest.fixture
@@ -24,18 +22,17 @@ def settings(tmp_path: Path, chroma_url: str | None) -> Settings:
     return Settings(home=tmp_path / "知识 库", chroma_url=chroma_url)
 
 
-def start(settings: Settings, *arguments: str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "GUIDE_HOME": str(settings.home), "GUIDE_CHROMA_URL": settings.chroma_url or ""}
-    return subprocess.Popen(
-        [GUIDE, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    )
+def environment(settings: Settings) -> dict[str, str]:
+    return {"GUIDE_HOME": str(settings.home), "GUIDE_CHROMA_URL": settings.chroma_url or ""}
 
 
-def finish(process: "subprocess.Popen[str]") -> str:
-    """What the process printed; it must have succeeded."""
-    out, err = process.communicate(timeout=120)
-    assert (process.returncode, err) == (0, "")
-    return out
+def guide(settings: Settings, *arguments: str) -> str:
+    """What a command prints; it must succeed."""
+    command = [GUIDE, *arguments]
+    settled = os.environ | environment(settings)
+    done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", env=settled, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
 
 
 def test_two_ingests_at_once_lose_nothing_and_store_nothing_twice(
@@ -49,7 +46,8 @@ def test_two_ingests_at_once_lose_nothing_and_store_nothing_twice(
         (folder / f"{writer} 的副本.md").write_text(numbered("同文", 1), encoding="utf-8")
         (folder / "共有.md").write_text(numbered("共有", 1), encoding="utf-8")
     folders = [tmp_path / f"文件夹 {writer}" for writer in "甲乙"]
-    told = [finish(each) for each in [start(settings, "ingest", str(folder), "--json") for folder in folders]]
+    with ThreadPoolExecutor() as together:
+        told = list(together.map(lambda folder: guide(settings, "ingest", str(folder), "--json"), folders))
 
     store = open_store(settings.home, settings.chroma_url)
     outcomes = [outcome for reply in told for outcome in json.loads(reply)["documents"]]
@@ -72,32 +70,27 @@ def test_a_running_server_sees_what_another_process_ingests(tmp_path: Path, sett
     first, second = tmp_path / "水果 一.md", tmp_path / "水果 二.md"
     first.write_text("# 甲\n\n苹果是红色的水果。\n", encoding="utf-8")
     second.write_text("# 乙\n\n香蕉是黄色的水果。\n", encoding="utf-8")
-    finish(start(settings, "ingest", str(first)))
-    with start(settings, "serve", "--port", "0") as process:
-        assert process.stderr is not None
-        try:
-            url = re.search(r"http://127\.0\.0\.1:\d+", process.stderr.readline())
-            assert url is not None
-            with httpx2.Client(base_url=url[0], timeout=60) as client:
+    guide(settings, "ingest", str(first))
+    with (
+        started_guide(settings.home, **environment(settings)) as server,
+        httpx2.Client(base_url=server.url, timeout=60) as client,
+    ):
 
-                def sources() -> set[str]:
-                    reply = client.post("/v1/search", json={"question": "什么水果是黄色的？"})
-                    return {passage["source"] for passage in reply.json()["passages"]}
+        def sources() -> set[str]:
+            reply = client.post("/v1/search", json={"question": "什么水果是黄色的？"})
+            return {passage["source"] for passage in reply.json()["passages"]}
 
-                assert sources() == {first.name}
-                finish(start(settings, "ingest", str(second)))
-                assert sources() == {first.name, second.name}
-                finish(start(settings, "documents", "delete", first.name))
-                assert sources() == {second.name}
-        finally:
-            process.terminate()
-            process.communicate(timeout=60)
+        assert sources() == {first.name}
+        guide(settings, "ingest", str(second))
+        assert sources() == {first.name, second.name}
+        guide(settings, "documents", "delete", first.name)
+        assert sources() == {second.name}
 
 
 def test_a_knowledge_base_can_be_moved(tmp_path: Path, settings: Settings) -> None:
     file = tmp_path / "a.md"
     file.write_text("# 甲\n\n苹果是红色的水果。\n", encoding="utf-8")
-    finish(start(settings, "ingest", str(file)))
+    guide(settings, "ingest", str(file))
     moved = settings.model_copy(update={"home": tmp_path / "moved"})
     shutil.move(settings.home, moved.home)
-    assert "苹果" in finish(start(moved, "search", "什么水果是红色的？"))
+    assert "苹果" in guide(moved, "search", "什么水果是红色的？")

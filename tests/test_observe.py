@@ -1,10 +1,7 @@
 """What a server tells of itself: ids, figures and logs."""
 
 import json
-import os
 import re
-import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from kb.settings import Settings
-from tests.serving import GUIDE
+from tests.serving import started_guide
 from tests.test_rest import LOOPBACK
 
 QUESTION = "QLoRA 的适用场景是什么？"
@@ -60,19 +57,14 @@ def test_what_there_is_and_what_waits_is_told(client: TestClient) -> None:
 
 
 def test_logs_are_lines_of_json_without_what_was_asked(guide_settings: Settings) -> None:
-    command = [GUIDE, "serve", "--port", "0", "--home", str(guide_settings.home)]
-    environment = os.environ | {"GUIDE_LOG_FORMAT": "json"}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8", env=environment) as process:
-        assert process.stderr is not None
-        url = process.stderr.readline().split()[1]
-        with httpx2.Client(base_url=url, timeout=60) as client:
+    with started_guide(guide_settings.home, GUIDE_LOG_FORMAT="json") as server:
+        with httpx2.Client(base_url=server.url, timeout=60) as client:
             client.post("/v1/search", json={"question": QUESTION}, headers={"X-Request-ID": "mine"})
-        process.send_signal(signal.SIGTERM)
-        rest = process.communicate(timeout=60)[1]
-    lines = [json.loads(line) for line in rest.splitlines()]
+        _, *said = server.end().splitlines()
+    lines = list(map(json.loads, said))
     asked = next(line for line in lines if line["event"] == "request")
     assert (asked["method"], asked["path"], asked["status"], asked["request_id"]) == ("POST", "/v1/search", 200, "mine")
-    assert "QLoRA" not in rest
+    assert not any("QLoRA" in line for line in said)
 
 
 def test_figures_are_to_be_had_before_there_is_anything(tmp_path: Path) -> None:

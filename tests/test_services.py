@@ -13,7 +13,7 @@ from kb.settings import load_settings
 
 def test_a_value_is_made_once_by_many_threads() -> None:
     made: list[object] = []
-    together = threading.Barrier(8)
+    together = threading.Barrier(8, timeout=60)
 
     def make() -> object:
         made.append(object())

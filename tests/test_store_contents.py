@@ -188,9 +188,13 @@ def test_two_writing_processes_lose_nothing(tmp_path: Path, chroma_url: str | No
     writers = [PROCESSES.Process(target=put_numbered, args=(tmp_path, chroma_url, *some)) for some in changes]
     for writer in writers:
         writer.start()
-    for writer in writers:
-        writer.join(100)
-        assert writer.exitcode == 0
+    try:
+        for writer in writers:
+            writer.join(100)
+            assert writer.exitcode == 0
+    finally:
+        for writer in writers:
+            writer.kill()
     assert editions(open_store(tmp_path, chroma_url)) == {
         f"{writer}{number}.md": {"1"} for writer in "ab" for number in range(3)
     }
@@ -209,11 +213,13 @@ def test_threads_read_whole_versions_while_others_write(store: Store) -> None:
     readers = [threading.Thread(target=read) for _ in range(3)]
     for reader in readers:
         reader.start()
-    for edition in range(1, 8):
-        put(store, "a.md", numbered("a", edition))
-    done.set()
-    for reader in readers:
-        reader.join()
+    try:
+        for edition in range(1, 8):
+            put(store, "a.md", numbered("a", edition))
+    finally:
+        done.set()
+        for reader in readers:
+            reader.join(60)
     assert all(len(edition) == 1 for edition in seen)
     assert len(set.union(*seen)) > 1
 

@@ -61,11 +61,13 @@ def test_a_writer_killed_at_any_moment_never_leaves_half_a_document(
     stored = PROCESSES.Value("i", 0)
     writer = PROCESSES.Process(target=put_for_ever, args=(tmp_path, chroma_url, stored))
     writer.start()
-    while stored.value < 2:
-        time.sleep(0.001)
-    time.sleep(delay)
-    writer.kill()
-    writer.join()
+    try:
+        while stored.value < 2 and writer.is_alive():
+            time.sleep(0.001)
+        time.sleep(delay)
+    finally:
+        writer.kill()
+        writer.join(60)
     (edition,) = editions(open_store(tmp_path, chroma_url))["a.md"]
     assert stored.value <= int(edition) <= stored.value + 1
 
