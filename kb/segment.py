@@ -8,7 +8,7 @@ import math
 import re
 from functools import cache
 
-__all__ = ["is_word", "words"]
+__all__ = ["information", "is_word", "words"]
 
 # jieba looks for words in these characters only; any other stands alone.
 BLOCK = re.compile("[\u4e00-\u9fd5]+|.", re.DOTALL)
@@ -22,6 +22,12 @@ def words(run: str) -> list[str]:
 def is_word(text: str) -> bool:
     """Whether the dictionary has this word."""
     return _dictionary()[0].get(text) is not None
+
+
+def information(word: str) -> float | None:
+    """How much a word of the dictionary says by itself: −ln of its share of general text; None if it is in none."""
+    log = _dictionary()[0].get(word)
+    return None if log is None else -log
 
 
 def _likeliest(block: str) -> list[str]:

@@ -39,6 +39,17 @@ def terms(text: str) -> list[str]:
     return found
 
 
+def content_words(text: str) -> list[str]:
+    """The dictionary's words and whole identifiers of a text, without those that questions are made of."""
+    found: list[str] = []
+    for run in _runs(text):
+        if HAN_START.match(run):
+            found += [word for word in words(run) if word not in HAN_STOP_WORDS]
+        elif run.casefold() not in ENGLISH_STOP_WORDS:
+            found.append(run)
+    return found
+
+
 def incidental(text: str) -> set[str]:
     """The terms that say nothing of their own: pairs across two words, and identifiers without their marks."""
     found: set[str] = set()
@@ -54,7 +65,7 @@ def _runs(text: str) -> list[str]:
 
 def _across_words(run: str) -> Iterator[str]:
     for one, other in pairwise(words(run)):
-        if len(one) > 1 or len(other) > 1:
+        if (len(one) > 1 or len(other) > 1) and HAN_STOP_WORDS.isdisjoint((one, other)):
             yield one[-1] + other[0]
 
 
@@ -83,6 +94,8 @@ def _han_terms(run: str) -> Iterator[str]:
             yield stretch
         yield from map("".join, pairwise(stretch))
     for word in found:
+        if word in HAN_STOP_WORDS:
+            continue
         if len(word) > 3:
             threes = (word[start : start + 3] for start in range(len(word) - 2))
             yield from filter(is_word, threes)

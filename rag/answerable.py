@@ -1,45 +1,74 @@
-"""Whether the knowledge base answers a question at all, as a calibrated probability from two plain measures."""
+"""Whether the knowledge base answers a question at all, as a calibrated probability from three plain measures."""
 
 import math
+import re
+from collections.abc import Container
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from kb.segment import information
+from kb.terms import HAN_START, content_words, terms
+from kb.variants import variants_of
 
-from models.embed import Embedder
+__all__ = ["Measures", "lacks_number", "probability", "unknown_share"]
 
-__all__ = ["Background", "probability"]
+# Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
+INTERCEPT, WEIGHTS = -1.35, (13.15, -2.11, -4.81)
 
-# Fitted by tests/benchmarks/tune_retrieval.py; docs/retrieval.md says on what.
-INTERCEPT, SHARE, NEARNESS = -2.5, 10.0, 4.0
+# How much words say, in nats: so little that a word may be missing anywhere; what a name says that no dictionary has.
+COMMON, NAME, UNLISTED = 7.0, 10.0, 12.0
 
-UNRELATED = (
-    "今天下午有小雨，气温比昨天低了五度。",
-    "把鸡蛋打散，加少许盐，用小火慢慢煎熟。",
-    "他在一九五二年出生于南方的一个小镇。",
-    "球队在最后一分钟进球，赢得了比赛。",
-    "合同当事人应当按照约定全面履行自己的义务。",
-    "从机场到市中心坐地铁大约需要四十分钟。",
-    "这只猫喜欢睡在窗台上晒太阳。",
-    "医生建议他每天多喝水，注意休息。",
-    "The train to the coast leaves every morning at seven.",
-    "She planted tomatoes and beans behind the old house.",
-    "The museum is closed on Mondays and public holidays.",
-    "Prices rose slightly in the third quarter of the year.",
+_ASKS_NUMBER = re.compile(  # which is not part of a name, as in GPT-4, GPT 3 / 4 or 2-bit
+    r"多少|多[长大高快久]|几[年月天层张次倍岁]|哪一?年|什么时候|何时"
+    r"|how (?:many|much|long|large|big|tall|old)|^when\b|what year",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(  # which is not part of a name, as in GPT-4, GPT 3 / 4 or 2-bit
+    r"(?<![A-Za-z\d_.\-/])(?<![A-Za-z] )(?<!/ )\d+(?:\.\d+)?(?![A-Za-z]*[-_.][A-Za-z])"
+    r"|[百千万亿]|[二三四五六七八九十两][个种类年月天层张次倍岁]"
 )
 
 
-class Background:
-    """How near an embedding model puts a question to texts that have nothing to do with it: models differ in that."""
+class Measures(NamedTuple):
+    """What tells whether there is an answer, each from 0 to 1.
 
-    def __init__(self, embedder: Embedder) -> None:
-        self._vectors = embedder.embed_passages(UNRELATED)  # [texts, dimension]
+    `share` is the fused score of the best passage, `unknown` the share of the question that the knowledge base has no
+    words for, `numberless` 1 if a number is asked for and the best passage has none.
+    """
 
-    def nearness(self, question: NDArray[np.float32], cosine: float) -> float:
-        """How far `cosine`, that of a passage and the question [dimension], is from there on the way to 1."""
-        level = float(np.median(self._vectors @ question))
-        return (cosine - level) / (1 - level) if level < 1 else 0.0
+    share: float
+    unknown: float
+    numberless: float
 
 
-def probability(share: float, nearness: float) -> float:
-    """Logistic regression on the fused score of the best passage and how near the nearest one is."""
-    return 1 / (1 + math.exp(-(INTERCEPT + SHARE * share + NEARNESS * nearness)))
+def unknown_share(question: str, vocabulary: Container[str]) -> float:
+    """The share of a question that the terms of the passages have no word for, in neither language.
+
+    Words weigh by how much they say beyond common ones.
+    """
+    weighed = [(word, _says(word)) for word in dict.fromkeys(content_words(question))]
+    total = sum(weight for _, weight in weighed)
+    return sum(weight * (1 - _known(word, vocabulary)) for word, weight in weighed if weight) / total if total else 0.0
+
+
+def lacks_number(question: str, text: str) -> bool:
+    """Whether the question asks for a number and the text has none that is not a part of a name or of the question."""
+    return bool(_ASKS_NUMBER.search(question)) and set(_NUMBER.findall(question)).issuperset(_NUMBER.findall(text))
+
+
+def probability(measures: Measures) -> float:
+    """Logistic regression on the measures."""
+    logit = INTERCEPT + sum(weight * measure for weight, measure in zip(WEIGHTS, measures, strict=True))
+    return 1 / (1 + math.exp(-logit))
+
+
+def _known(word: str, vocabulary: Container[str]) -> float:
+    """1 if a term of the word is there, else the weight of a translation that is."""
+    found = terms(word)
+    longer = [term for term in found if len(term) > 1] or found
+    here = [1.0 for term in longer if term in vocabulary]
+    return max(here or [w for term in longer for other, w in variants_of(term) if other in vocabulary], default=0.0)
+
+
+def _says(word: str) -> float:
+    said = (information(word) or UNLISTED) if HAN_START.match(word) else NAME
+    return max(0.0, said - COMMON)

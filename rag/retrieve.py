@@ -14,7 +14,7 @@ from kb.records import Filter, Hit, Passage
 from kb.store import Store
 from models.embed import Embedder
 from models.rerank import Reranker
-from rag.answerable import Background, probability
+from rag.answerable import Measures, lacks_number, probability, unknown_share
 from rag.cells import NamedCells
 from rag.filters import allowed_by
 from rag.fusion import lexical_shares, share_fusion, standout, standouts
@@ -56,7 +56,6 @@ class Retriever:
         store.require_embedding(embedder.fingerprint)
         self._store, self._lexical, self._embedder = store, lexical, embedder
         self._reranker, self._reread = reranker, REREAD if reranker else 0
-        self._background = Background(embedder)
         self._cells = NamedCells(store.tables)
 
     def search(self, question: str, k: int = 8, within: Filter | None = None) -> Found:
@@ -64,21 +63,21 @@ class Retriever:
         began = time.perf_counter()
         vector = self._embedder.embed_query(question)
         embedded = time.perf_counter()
-        allowed = allowed_by(within, self._lexical.passages)
+        passages = self._lexical.passages
+        allowed = allowed_by(within, passages)
         dense = self._nearest(vector, allowed)
         searched = time.perf_counter()
         lexical = self._lexical.numbers(question, DEPTH, allowed)
         rarity = self._lexical.rarity(question)
         looked_up = time.perf_counter()
-        passage_of = self._lexical.passages.__getitem__
-        spans = {number: self._lexical.passages.span(number) for number, _ in (*lexical, *dense)}
+        spans = {number: passages.span(number) for number, _ in (*lexical, *dense)}
         named = self._cells.shares(question, rarity, spans)
-        hits = fuse(dense, lexical, sum(weight for _, weight in rarity), passage_of, named=named)
+        hits = fuse(dense, lexical, sum(weight for _, weight in rarity), passages.__getitem__, named=named)
         best = list(islice(hits, READ))
-        near = self._background.nearness(vector, dense[0][1]) if dense else 0.0
-        answerable = probability(best[0].score, near) if best else 0.0
         ordered = self._by_best_line(vector, best, hits, min((cosine for _, cosine in dense), default=0.0))
-        kept = self._reranked(question, without_overlaps(ordered, max(k, self._reread)))[:k]
+        apart = without_overlaps(ordered, max(k, self._reread, 1))
+        answerable = probability(self._measures(question, best[0], apart[0])) if best else 0.0
+        kept = self._reranked(question, apart)[:k]
         ended = time.perf_counter()
         return Found(
             hits=tuple(kept),
@@ -90,6 +89,11 @@ class Retriever:
             },
             answerable=answerable,
         )
+
+    def _measures(self, question: str, best: Hit, first: Hit) -> Measures:
+        """`best` is the best hit before lines are read, `first` the one after."""
+        unknown = unknown_share(question, self._lexical.vocabulary)
+        return Measures(best.score, unknown, float(lacks_number(question, first.passage.text)))
 
     def _by_best_line(
         self, vector: NDArray[np.float32], best: Sequence[Hit], others: Iterable[Hit], background: float

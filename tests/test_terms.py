@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kb.lexical import terms
-from kb.terms import incidental
+from kb.terms import content_words, incidental
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,12 @@ def test_function_words_say_nothing() -> None:
     assert terms("什么是 the 的吗？") == []
     assert terms("LoRA 的原理是什么") == terms("LoRA原理")
     assert terms("What does it do?") == []
+    assert terms("一共要多长时间？") == []
+
+
+def test_content_words_are_whole_and_no_question_words() -> None:
+    assert content_words("怎么用 merge_and_unload 合并权重？") == ["用", "merge_and_unload", "合并", "权重"]
+    assert content_words("What is the Mixtral router?") == ["Mixtral", "router"]
 
 
 def test_a_single_character_is_a_term_where_nothing_stands_beside_it() -> None:

@@ -1,31 +1,30 @@
-"""Measures ways to fuse dense and lexical search, and fits the probability that a knowledge base answers.
+"""Measures ways to fuse dense and lexical search.
 
     python -m tests.benchmarks.tune_retrieval --corpus CORPUS --reading READING
 
 All on text that no model was trained on and that is not the guide: the three tasks of `models.evaluate_embedding`.
-Prints tables in Markdown for docs/retrieval.md and the constants for rag/retrieve.py and rag/answerable.py.
+Prints a table in Markdown for docs/retrieval.md, where the weights of rag/retrieve.py were chosen.
 """
 
 import argparse
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from kb.lexical import LexicalIndex
+from kb.lexical import LexicalIndex, terms
 from kb.records import Passage
 from kb.settings import Settings
 from models.embed import Embedder, load_embedder
 from models.evaluate_embedding import Task, heading_task, reading_task, translation_task
-from rag.answerable import Background
+from rag.answerable import Measures, lacks_number, unknown_share
 from rag.fusion import lexical_shares, reciprocal_rank_fusion, share_fusion, standouts
 from rag.retrieve import DEPTH, fuse
 
 PER_TASK = 600
-ANSWERABLE = 6.0  # how many questions have an answer for one that has none: a knowledge base is asked what it is for
-KINDS = ("answered", "near", "far")
 
 Scored = Sequence[tuple[Passage, float]]
 Fusion = Callable[[Scored, Scored, float], list[str]]
@@ -33,21 +32,15 @@ Fusion = Callable[[Scored, Scored, float], list[str]]
 
 @dataclass(frozen=True)
 class Searched:
-    """One question's two rankings, without the passage left out, the rarity of its terms and its nearest's nearness."""
+    """One question's two rankings, without the passage left out, and the rarity of its terms."""
 
     dense: list[tuple[Passage, float]]
     lexical: list[tuple[Passage, float]]
     rarity: list[tuple[str, float]]
-    nearness: float
 
     @property
     def ideal(self) -> float:
         return sum(weight for _, weight in self.rarity)
-
-    def measures(self) -> tuple[float, float]:
-        """The best fused score and nearness, as the retriever takes them."""
-        best = next(fuse(self.dense, self.lexical, self.ideal, lambda passage: passage), None)
-        return best.score if best else 0.0, self.nearness
 
 
 class Bench:
@@ -59,7 +52,8 @@ class Bench:
             for number, text in enumerate(texts)
         ]
         self._lexical, self._embedder = LexicalIndex.build(self._passages), embedder
-        self._vectors, self._background = embedder.embed_passages(texts), Background(embedder)
+        self._passages_with = Counter(term for text in texts for term in set(terms(text)))
+        self._vectors = embedder.embed_passages(texts)
 
     def search(self, question: str, without: int | None = None) -> Searched:
         """Both rankings; `without` leaves one passage out, as if it were not in the knowledge base."""
@@ -68,8 +62,22 @@ class Bench:
         nearest = [(self._passages[place], float(cosines[place])) for place in np.argsort(-cosines)[: DEPTH + 1]]
         lexical = self._lexical.search(question, DEPTH + 1)
         dense, lexical = ([hit for hit in hits if hit[0].id != str(without)][:DEPTH] for hits in (nearest, lexical))
-        near = self._background.nearness(vector, dense[0][1])
-        return Searched(dense, lexical, self._lexical.rarity(question), near)
+        return Searched(dense, lexical, self._lexical.rarity(question))
+
+    def measures(self, question: str, without: int | None = None) -> Measures:
+        """What the retriever takes of a question to tell whether there is an answer, before lines are read."""
+        found = self.search(question, without)
+        best = next(fuse(found.dense, found.lexical, found.ideal, lambda passage: passage), None)
+        unknown = unknown_share(question, self._lexical.vocabulary.keys() - self._only_in(without))
+        if best is None:
+            return Measures(0.0, unknown, 0.0)
+        return Measures(best.score, unknown, float(lacks_number(question, best.passage.text)))
+
+    def _only_in(self, without: int | None) -> set[str]:
+        """The terms that no other passage has."""
+        if without is None:
+            return set()
+        return {term for term in terms(self._passages[without].indexed) if self._passages_with[term] == 1}
 
 
 def by_ranks(dense_weight: float, constant: float) -> Fusion:
@@ -120,66 +128,6 @@ def _rank(order: Sequence[str], gold: str) -> float:
     return order.index(gold) if gold in order else float("inf")
 
 
-@dataclass(frozen=True)
-class Case:
-    """A question's measures in one knowledge base; `kind` says whether it holds the answer."""
-
-    task: str
-    kind: str
-    measures: tuple[float, float]
-
-
-def cases(tasks: Sequence[Task], embedder: Embedder, seed: int = 3) -> list[Case]:
-    """Each question with its passage there, with it left out (near), and in another task's knowledge base (far).
-
-    Knowledge bases are stretches of a task's passages, of several sizes.
-    """
-    chosen, made = random.Random(seed), list[Case]()
-    for task in tasks:
-        for size in (100, 100, 300, 300, len(task.passages)):
-            start = chosen.randrange(len(task.passages) - size + 1)
-            bench = Bench(task.passages[start : start + size], embedder)
-            asked = [(q, g - start) for q, g in zip(task.queries, task.gold, strict=True) if start <= g < start + size]
-            for question, gold in chosen.sample(asked, min(80, len(asked))):
-                made.append(Case(task.name, "answered", bench.search(question).measures()))
-                made.append(Case(task.name, "near", bench.search(question, without=gold).measures()))
-            for other in tasks:
-                if other is not task:
-                    made += [
-                        Case(task.name, "far", bench.search(q).measures()) for q in chosen.sample(other.queries, 40)
-                    ]
-    return made
-
-
-def fit(made: Sequence[Case]) -> None:
-    """Prints the logistic regression's constants, all tasks weighing alike, and what its threshold of 0.5 does."""
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
-
-    measures, answered = np.array([case.measures for case in made]), [case.kind == "answered" for case in made]
-    prior = {"answered": ANSWERABLE, "near": 0.5, "far": 0.5}
-    counts = {(case.task, case.kind): 0 for case in made}
-    for case in made:
-        counts[case.task, case.kind] += 1
-    weights = np.array([prior[case.kind] / counts[case.task, case.kind] for case in made])
-    model = LogisticRegression(C=100).fit(measures, answered, sample_weight=weights / weights.mean())
-    said = model.predict_proba(measures)[:, 1]
-    constants = ", ".join(f"{value:.2f}" for value in (*model.intercept_, *model.coef_[0]))
-    print(f"\nINTERCEPT, SHARE, NEARNESS = {constants}\n")
-    print("| task | answerable refused | near ones refused | far ones refused |\n|---|---|---|---|")
-    for task in dict.fromkeys(case.task for case in made):
-        shares = [
-            np.mean([p < 0.5 for p, c in zip(said, made, strict=True) if (c.task, c.kind) == (task, kind)])
-            for kind in KINDS
-        ]
-        print(f"| {task} | " + " | ".join(f"{share:.3f}" for share in shares) + " |")
-    print("\n| said | was answerable |\n|---|---|")
-    for low in np.arange(0, 1, 0.2):
-        within = (said >= low) & (said < low + 0.2)
-        print(
-            f"| {low:.1f} to {low + 0.2:.1f} | {np.average(np.array(answered)[within], weights=weights[within]):.2f} |"
-        )
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
@@ -189,7 +137,6 @@ def main() -> None:
     embedder = load_embedder(Settings(embedding_model=given.model) if given.model else Settings())
     tasks = (reading_task(given.reading), heading_task(given.corpus), translation_task(given.corpus))
     compare(tasks, embedder)
-    fit(cases(tasks, embedder))
 
 
 if __name__ == "__main__":
