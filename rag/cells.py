@@ -26,6 +26,7 @@ Span = tuple[str, int, int]  # a document's id, and the start and end of a passa
 class _Row:
     """A row with the names that it goes by; `cells` are those that a column names, with the column's names."""
 
+    table: int
     start: int
     end: int
     names: tuple[str, ...]
@@ -51,12 +52,11 @@ class NamedCells:
             return {}
         documents = {document for document, _, _ in spans.values()}
         self._read(documents - self._rows.keys())
-        named = {
-            document: [row for row in self._rows[document] if any(stands_in(name, asked) for name in row.names)]
-            for document in documents
-        }
+        named = {document: _named(self._rows[document], asked) for document in documents}
         weights = {
-            passage: max((_weight(row, (start, end), asked, rarity) for row in named[document]), default=0.0)
+            passage: max(
+                (_weight(row, names, (start, end), asked, rarity) for row, names in named[document]), default=0.0
+            )
             for passage, (document, start, end) in spans.items()
         }
         return {name: weight / total for name, weight in weights.items() if weight}
@@ -67,7 +67,13 @@ class NamedCells:
             named = table.kind in {"table", "sections"}
             columns = [names_of(column) for column in table.columns[1:]] if named else []
             found[table.document_id] += [
-                _Row(row.start, row.end, names_of(row.cells[0].text), tuple(zip(row.cells[1:], columns, strict=False)))
+                _Row(
+                    table.start,
+                    row.start,
+                    row.end,
+                    names_of(row.cells[0].text),
+                    tuple(zip(row.cells[1:], columns, strict=False)),
+                )
                 for row in table.rows
             ]
         self._rows |= found
@@ -97,17 +103,28 @@ def _joined(neighbour: str, edge: str) -> bool:
     return bool(neighbour and _PART.match(neighbour) and not _HAN.match(neighbour) and not _HAN.match(edge))
 
 
-def _weight(row: _Row, bounds: tuple[int, int], asked: str, rarity: Rarity) -> float:
-    """What the names of a row, and of its columns that are asked for, weigh in the question; 0 outside of `bounds`.
+def _named(rows: Sequence[_Row], asked: str) -> list[tuple[_Row, list[str]]]:
+    """The rows that are asked for, each with all names by which rows of its table are: several of them are compared."""
+    found = [(row, [name for name in row.names if stands_in(name, asked)]) for row in rows]
+    of_table: dict[int, list[str]] = {}
+    for row, names in found:
+        of_table.setdefault(row.table, []).extend(names)
+    return [(row, of_table[row.table]) for row, names in found if names]
 
-    Where columns have names, the row alone is no answer: it may be named for anything.
+
+def _weight(row: _Row, names: Sequence[str], bounds: tuple[int, int], asked: str, rarity: Rarity) -> float:
+    """What these names of a row, and its columns that are asked for, weigh in the question; 0 outside of `bounds`.
+
+    Where columns have names, the row alone is no answer, unless it is compared with another: it may be named for
+    anything.
     """
     start, end = bounds
-    cells = [names for cell, names in row.cells if start <= cell.start and cell.end <= end]
-    columns = [name for names in cells for name in names if stands_in(name, asked)]
-    if not (columns if row.cells else start <= row.start and row.end <= end):
+    cells = [columns for cell, columns in row.cells if start <= cell.start and cell.end <= end]
+    columns = [name for columns in cells for name in columns if stands_in(name, asked)]
+    inside = start <= row.start and row.end <= end
+    compared = inside and not set(names) <= set(row.names)
+    if not (columns or compared if row.cells else inside):
         return 0.0
-    names = [name for name in row.names if stands_in(name, asked)]
     said = {term for name in (*names, *columns) for term in terms(name)}
     return sum(weight for term, weight in rarity if term in said)
 

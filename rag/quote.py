@@ -47,9 +47,14 @@ def overlaps(question: str, candidates: Sequence[Piece]) -> NDArray[np.float64]:
 
     Every term of the question counts by its inverse document frequency among the candidates, names more than other
     terms, and by where it stands: in the piece itself, in what leads it in, in its passage or the headings above. Where
-    its translation stands, it counts as much as that is sure.
+    its translation stands, it counts as much as that is sure. Rows of one table that the question names together answer
+    together: each counts as if it had the names of all.
     """
     places = [_places(piece) for piece in candidates]
+    for together in _named_rows(question, candidates):
+        compared = {term: 1.0 for place in together for term in terms(_row_name(candidates[place]))}
+        for place in together:
+            places[place].update(compared)
     frequency = Counter(term for placed in places for term in placed)
     ways = {term: ((term, 1.0), *variants_of(term)) for term in set(terms(question))}
     names = _names(question)
@@ -63,6 +68,21 @@ def overlaps(question: str, candidates: Sequence[Piece]) -> NDArray[np.float64]:
         for placed in places
     ]
     return np.array(taken) / total
+
+
+def _named_rows(question: str, candidates: Sequence[Piece]) -> list[list[int]]:
+    """The places of rows that the question names, those of one table together, of tables with more than one of them."""
+    asked = plain_name(question)
+    tables: dict[tuple[object, ...], list[int]] = {}
+    for place, piece in enumerate(candidates):
+        if piece.kind == "table_row" and any(stands_in(name, asked) for name in names_of(_row_name(piece))):
+            passage = piece.hit.passage
+            tables.setdefault((passage.document_id, passage.section, piece.header), []).append(place)
+    return [places for places in tables.values() if len(places) > 1]
+
+
+def _row_name(row: Piece) -> str:
+    return row_cells(row.text)[0]
 
 
 def _names(question: str) -> set[str]:
@@ -97,6 +117,8 @@ def rank(
     by the question's own spread, so that its weight means the same for long and short questions.
     """
     retrieval = np.array([piece.hit.score for piece in candidates])
+    for together in _named_rows(question, candidates):
+        retrieval[together] = retrieval[together].max()
     echo = np.array([echoes(question, piece) for piece in candidates])
     score = weights.overlap * overlaps(question, candidates) + weights.retrieval * _scaled(retrieval)
     score = score - weights.echo * echo

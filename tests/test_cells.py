@@ -54,6 +54,13 @@ def test_a_row_alone_or_a_column_alone_counts_for_nothing(question: str) -> None
     assert shares(question) == {}
 
 
+def test_rows_that_are_compared_need_no_column_and_count_by_all_their_names() -> None:
+    found = shares("LoRA 和 QLoRA")
+    assert {"| **LoRA** | 低 | 通用任务 |", "| **QLoRA** | 极低 | 大模型 |"} <= set(found)
+    assert set(found.values()) == {1.0}
+    assert shares("LoRA 和 Loader").keys().isdisjoint(found)
+
+
 def test_what_is_said_of_a_name_needs_no_column() -> None:
     assert max(shares("Loader 是什么？").values()) == pytest.approx(1 / len(terms("Loader 是什么？")))
     assert shares("写入器怎么用？")

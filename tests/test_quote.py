@@ -1,5 +1,7 @@
 """Which pieces are chosen, and how they read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,18 @@ def test_budget_and_number_hold_but_the_best_piece_always_stands() -> None:
 def test_row_reads_with_its_column_names() -> None:
     row = found(TABLE, "table")[0]
     assert shown(row) == "QLoRA — 参数：0.1-1%；场景：大模型微调"
+
+
+def test_rows_that_are_compared_answer_together() -> None:
+    row, other = found(TABLE, "table")
+    beside = found("QLoRA 与 BitFit 之间，选哪个要看显存。", name="b", score=2.0)
+    candidates = [replace(row, hit=replace(row.hit, score=0.1)), *beside, other]
+    question = "QLoRA 和 BitFit 有什么区别？"
+    assert overlaps(question, candidates)[[0, 2]].tolist() == pytest.approx([overlaps(question, candidates)[1]] * 2)
+    compared = rank(question, candidates, None, Weights())
+    assert compared[0] == compared[2]
+    alone = rank("QLoRA 有什么用？", candidates, None, Weights())
+    assert alone[0] != alone[2]
 
 
 @pytest.mark.parametrize(
