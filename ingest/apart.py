@@ -3,7 +3,7 @@
 import threading
 
 from ingest.pipeline import ReadDocument, read_document
-from ingest.worker import Worker
+from ingest.process import WorkerProcess
 from kb.errors import WorkerError
 from kb.records import RawDocument
 
@@ -16,7 +16,7 @@ class ReadingProcess:
     """Does what `read_document` does, one document at a time; the process starts with the first and stays."""
 
     def __init__(self) -> None:
-        self._worker: Worker[RawDocument, ReadDocument] | None = None
+        self._worker: WorkerProcess[RawDocument, ReadDocument] | None = None
         self._lock = threading.Lock()
 
     def __call__(self, raw: RawDocument) -> ReadDocument:
@@ -44,10 +44,10 @@ class ReadingProcess:
                 self._worker.close()
             self._worker = None
 
-    def _started(self) -> Worker[RawDocument, ReadDocument]:
+    def _started(self) -> WorkerProcess[RawDocument, ReadDocument]:
         if self._worker is not None and self._worker.pipe.poll():  # ended, since it owes nothing
             self._worker.close()
             self._worker = None
         if self._worker is None:
-            self._worker = Worker(read_document, NICENESS)
+            self._worker = WorkerProcess(read_document, NICENESS)
         return self._worker

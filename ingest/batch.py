@@ -9,8 +9,8 @@ from itertools import islice
 
 from ingest.files import Found
 from ingest.mojibake import Restored, restore
+from ingest.process import WorkerProcess, ready
 from ingest.read import Decoded, decode, read_file
-from ingest.worker import Worker, ready
 from kb.errors import InputError, WorkerError
 from kb.records import RawDocument
 from kb.settings import Settings
@@ -72,11 +72,11 @@ def _shared(
 ) -> Generator[tuple[int, RestoredFile | InputError], None, None]:
     """The files at these places, in this order each to the next process that has nothing to do."""
     places = iter(places)
-    busy: dict[Worker[Found, RestoredFile | InputError], int] = {}
+    busy: dict[WorkerProcess[Found, RestoredFile | InputError], int] = {}
     with ExitStack() as started:
         with _interrupts_ignored():  # by those that have hardly started, too
             for place in islice(places, processes):
-                worker = Worker(partial(_restored, settings=settings))
+                worker = WorkerProcess(partial(_restored, settings=settings))
                 started.callback(worker.close)
                 worker.send(found[place])
                 busy[worker] = place

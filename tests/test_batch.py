@@ -55,12 +55,12 @@ def test_two_processes_restore_what_one_does(folder: Path) -> None:
 
 
 def test_small_files_start_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(batch, "Worker")
+    monkeypatch.delattr(batch, "WorkerProcess")
     assert len(outcomes(folder, jobs=8)) == 5
 
 
 def test_one_large_file_among_small_ones_starts_no_process(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(batch, "Worker")
+    monkeypatch.delattr(batch, "WorkerProcess")
     (folder / "large.md").write_text("字" * batch.WORTH_A_PROCESS, encoding="utf-8")
     assert len(outcomes(folder, jobs=8)) == 6
 

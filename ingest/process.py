@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from kb.errors import WorkerError
 
-__all__ = ["Worker", "ready"]
+__all__ = ["WorkerProcess", "ready"]
 
 KILLED = "A process was killed."
 
@@ -23,7 +23,7 @@ Given = TypeVar("Given")
 Done = TypeVar("Done")
 
 
-class Worker(Generic[Given, Done]):
+class WorkerProcess(Generic[Given, Done]):
     """Does `work`, an importable function, for one thing after another; for one thread at a time.
 
     It leaves Ctrl-C to the process that started it, and ends when that one is gone.
@@ -68,7 +68,7 @@ class Worker(Generic[Given, Done]):
         self.pipe.close()
 
 
-def ready(workers: Collection[Worker[Given, Done]]) -> list[Worker[Given, Done]]:
+def ready(workers: Collection[WorkerProcess[Given, Done]]) -> list[WorkerProcess[Given, Done]]:
     """Those from which something can be received, or that have ended; waits for the first."""
     readable = wait([worker.pipe for worker in workers])
     return [worker for worker in workers if worker.pipe in readable]

@@ -10,7 +10,7 @@ from multiprocessing import active_children
 
 import pytest
 
-from ingest.worker import Worker, ready
+from ingest.process import WorkerProcess, ready
 from kb.errors import WorkerError
 
 MORE_THAN_A_PIPE_HOLDS = 1 << 24
@@ -25,8 +25,8 @@ def process_id(_: None) -> int:
 
 
 @pytest.fixture
-def worker() -> Iterator[Worker[int, bytes]]:
-    with closing(Worker(zeros)) as worker:
+def worker() -> Iterator[WorkerProcess[int, bytes]]:
+    with closing(WorkerProcess(zeros)) as worker:
         yield worker
 
 
@@ -35,13 +35,13 @@ def kill_all() -> None:
         process.kill()
 
 
-def test_one_thing_after_another(worker: Worker[int, bytes]) -> None:
+def test_one_thing_after_another(worker: WorkerProcess[int, bytes]) -> None:
     for count in (3, MORE_THAN_A_PIPE_HOLDS, 0):
         worker.send(count)
         assert worker.receive() == bytes(count)
 
 
-def test_what_it_raises_is_raised_here_and_it_goes_on(worker: Worker[int, bytes]) -> None:
+def test_what_it_raises_is_raised_here_and_it_goes_on(worker: WorkerProcess[int, bytes]) -> None:
     worker.send(-1)
     with pytest.raises(ValueError, match="negative count"):
         worker.receive()
@@ -49,7 +49,7 @@ def test_what_it_raises_is_raised_here_and_it_goes_on(worker: Worker[int, bytes]
     assert worker.receive() == b"\0\0"
 
 
-def test_killed_while_it_sends(worker: Worker[int, bytes]) -> None:
+def test_killed_while_it_sends(worker: WorkerProcess[int, bytes]) -> None:
     worker.send(MORE_THAN_A_PIPE_HOLDS)
     assert ready([worker]) == [worker]  # the beginning is there, and nobody takes it
     kill_all()
@@ -57,7 +57,7 @@ def test_killed_while_it_sends(worker: Worker[int, bytes]) -> None:
         worker.receive()
 
 
-def test_killed_while_it_waits(worker: Worker[int, bytes]) -> None:
+def test_killed_while_it_waits(worker: WorkerProcess[int, bytes]) -> None:
     assert not worker.pipe.poll()
     kill_all()
     assert ready([worker]) == [worker]
@@ -67,13 +67,13 @@ def test_killed_while_it_waits(worker: Worker[int, bytes]) -> None:
         worker.send(1)
 
 
-def test_those_that_are_done_are_told_from_those_that_are_not(worker: Worker[int, bytes]) -> None:
-    with closing(Worker(zeros)) as other:
+def test_those_that_are_done_are_told_from_those_that_are_not(worker: WorkerProcess[int, bytes]) -> None:
+    with closing(WorkerProcess(zeros)) as other:
         other.send(1)
         assert ready([worker, other]) == [other]
 
 
-def test_closing_ends_a_process_that_sends(worker: Worker[int, bytes]) -> None:
+def test_closing_ends_a_process_that_sends(worker: WorkerProcess[int, bytes]) -> None:
     worker.send(MORE_THAN_A_PIPE_HOLDS)
     ready([worker])
     worker.close()
@@ -82,9 +82,9 @@ def test_closing_ends_a_process_that_sends(worker: Worker[int, bytes]) -> None:
 
 def test_it_ends_with_the_process_that_started_it() -> None:
     program = (
-        "from ingest.worker import Worker\n"
-        "from tests.test_worker import process_id\n"
-        "worker = Worker(process_id)\n"
+        "from ingest.process import WorkerProcess\n"
+        "from tests.test_process import process_id\n"
+        "worker = WorkerProcess(process_id)\n"
         "worker.send(None)\n"
         "print(worker.receive(), flush=True)\n"
         "input()\n"
