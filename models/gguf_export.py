@@ -1,6 +1,5 @@
 """A Llama- or Qwen2-shaped model as one GGUF file for llama.cpp and Ollama, read back and compared."""
 
-import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -8,14 +7,12 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase
 
 from kb.errors import InputError, ModelError
+from models.gguf_tokenizer import write_tokenizer
 from models.load import load_base, load_tokenizer
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2"}
-_PRE_TOKENIZERS = {"qwen2": "qwen2", "llama": "llama-bpe"}
-_NORMAL, _UNKNOWN, _CONTROL, _BYTE = 1, 2, 3, 6
 
 
 def write_gguf(folder: Path, file: Path) -> float:
@@ -37,9 +34,11 @@ def write_gguf(folder: Path, file: Path) -> float:
             f"{folder}: a {model.config.model_type} model; written here are {known}. "
             "Use convert_hf_to_gguf.py of llama.cpp for others."
         )
+    if (rope := model.config.rope_parameters["rope_type"]) != "default":
+        raise InputError(f"{folder}: stretches its positions ({rope}). Use convert_hf_to_gguf.py of llama.cpp.")
     writer = gguf.GGUFWriter(file, architecture)
     _write_shape(writer, model.config, folder.name)
-    _write_tokenizer(writer, load_tokenizer(folder), architecture, model.config.vocab_size)
+    write_tokenizer(writer, load_tokenizer(folder), model.config.vocab_size)
     tensors = _tensors(model, architecture)
     for name, tensor in tensors.items():
         writer.add_tensor(name, tensor.astype(np.float16) if tensor.ndim > 1 else tensor)
@@ -60,56 +59,10 @@ def _write_shape(writer: Any, config: Any, name: str) -> None:
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    writer.add_rope_dimension_count(config.hidden_size // config.num_attention_heads)
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    for add in (writer.add_key_length, writer.add_value_length, writer.add_rope_dimension_count):
+        add(width)
     writer.add_vocab_size(config.vocab_size)
-
-
-def _write_tokenizer(writer: Any, tokenizer: PreTrainedTokenizerBase, architecture: str, rows: int) -> None:
-    state = json.loads(cast("Any", tokenizer).backend_tokenizer.to_str())
-    bpe = state["model"]
-    if bpe.get("type") != "BPE":
-        raise InputError(f"{tokenizer.name_or_path}: a {bpe.get('type')} tokenizer; only BPE can be written as GGUF.")
-    falls_back = bool(bpe.get("byte_fallback"))
-    special = {token["id"] for token in state["added_tokens"] if token["special"]}
-    by_id = {number: token for token, number in tokenizer.get_vocab().items()}
-    tokens = [by_id.get(number, f"[PAD{number}]") for number in range(rows)]
-    kinds = [_kind(token, number, special, by_id, falls_back=falls_back) for number, token in enumerate(tokens)]
-    writer.add_tokenizer_model("llama" if falls_back else "gpt2")
-    if falls_back:
-        merged = {"".join(pair): -rank for rank, pair in enumerate(_pairs(bpe["merges"]), 1)}
-        shown = zip(tokens, kinds, strict=True)
-        writer.add_token_list([token.replace(" ", "▁") if kind == _NORMAL else token for token, kind in shown])
-        writer.add_token_scores([float(merged.get(token, -len(merged) - 1)) for token in tokens])
-        writer.add_add_space_prefix(value=False)
-    else:
-        writer.add_tokenizer_pre(_PRE_TOKENIZERS[architecture])
-        writer.add_token_list(tokens)
-        writer.add_token_merges([" ".join(pair) for pair in _pairs(bpe["merges"])])
-    writer.add_token_types(kinds)
-    for add, number in (
-        (writer.add_bos_token_id, tokenizer.bos_token_id),
-        (writer.add_eos_token_id, tokenizer.eos_token_id),
-        (writer.add_pad_token_id, tokenizer.pad_token_id),
-    ):
-        if number is not None:
-            add(number)
-    if tokenizer.bos_token_id is None:
-        writer.add_add_bos_token(value=False)
-    if tokenizer.chat_template:
-        writer.add_chat_template(tokenizer.get_chat_template())
-
-
-def _kind(token: str, number: int, special: set[int], by_id: dict[int, str], *, falls_back: bool) -> int:
-    if number not in by_id:
-        return _UNKNOWN
-    if number in special:
-        return _CONTROL
-    return _BYTE if falls_back and token.startswith("<0x") and len(token) == 6 else _NORMAL
-
-
-def _pairs(merges: list[Any]) -> list[tuple[str, str]]:
-    split = (merge.split(" ", 1) if isinstance(merge, str) else merge for merge in merges)
-    return [(first, second) for first, second in split]
 
 
 def _tensors(model: Any, architecture: str) -> dict[str, NDArray[np.float32]]:

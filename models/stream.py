@@ -14,11 +14,17 @@ from models.stops import StopStrings
 
 
 class TextDecoder:
-    """Tokens to text, piece by piece; the pieces joined are the whole text's decoding up to the first stop string."""
+    """Tokens to text, piece by piece; the pieces joined are the text up to the first stop string.
+
+    What is new is decoded with the piece before it, as in vLLM's `detokenize_incrementally`: a tokenizer may write a
+    token in another way at the beginning of a text.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, stops: Sequence[str] = ()) -> None:
         self._tokenizer, self._cut = tokenizer, StopStrings(stops)
         self._ids: list[int] = []
+        self._before = self._decoded = 0  # where the last piece begins among the ids, and where it ends
+        self._whole = ""
 
     @property
     def text(self) -> str:
@@ -31,14 +37,24 @@ class TextDecoder:
     def feed(self, token: int) -> str:
         """The new text that can't change any more, maybe none."""
         self._ids.append(token)
-        return self._cut.advance(self._whole())
+        new = self._new()
+        if not new or new.endswith("\ufffd"):  # an unfinished character
+            return ""
+        self._before, self._decoded = self._decoded, len(self._ids)
+        self._whole += new
+        return self._cut.advance(self._whole)
 
     def finish(self) -> str:
-        """What was held back."""
-        return self._cut.advance(self._whole(), final=True)
+        """What was held back, without a character that was left unfinished."""
+        self._whole += self._new().rstrip("\ufffd")
+        return self._cut.advance(self._whole, final=True)
 
-    def _whole(self) -> str:
-        return cast("str", self._tokenizer.decode(self._ids, skip_special_tokens=True))
+    def _new(self) -> str:
+        known = self._decode(self._ids[self._before : self._decoded])
+        return self._decode(self._ids[self._before :])[len(known) :]
+
+    def _decode(self, ids: list[int]) -> str:
+        return cast("str", self._tokenizer.decode(ids, skip_special_tokens=True))
 
 
 @dataclass

@@ -1,9 +1,11 @@
 """What is written in another form answers as the model did."""
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import gguf
 import pytest
 import torch
 from peft import IA3Config, LoraConfig, PeftConfig, PrefixTuningConfig
@@ -15,8 +17,9 @@ from models.chat import Message
 from models.export import merge
 from models.gguf_export import write_gguf
 from models.original_llama import convert
+from models.tokenizer import train_tokenizer
 from tests.model_folders import loaded
-from tests.tiny import make_adapter, make_base
+from tests.tiny import byte_level_tokenizer, make_adapter, make_base
 
 QUESTION = [Message("user", "什么是 LoRA？")]
 IDS = torch.arange(24).unsqueeze(0)
@@ -65,6 +68,52 @@ def test_a_gguf_file_is_read_back_as_the_model_by_transformers(tmp_path: Path, s
     theirs = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="model.gguf", dtype=torch.float32)
     expected, found = logits(AutoModelForCausalLM.from_pretrained(base)), logits(theirs)
     assert (found - expected).abs().max() < 5e-3 * expected.abs().max()
+
+
+@pytest.mark.parametrize("shape", ["llama", "qwen2"])
+def test_a_gguf_file_answers_in_llama_cpp_as_the_model(tmp_path: Path, shape: str) -> None:
+    llama_cpp = pytest.importorskip("llama_cpp", reason="needs pip install llama-cpp-python, which compiles llama.cpp")
+    base = make_base(tmp_path / "base", shape=shape)
+    if shape == "qwen2":
+        byte_level_tokenizer().save_pretrained(str(base))
+    write_gguf(base, tmp_path / "model.gguf")
+    ours = loaded(base)
+    theirs = llama_cpp.Llama(str(tmp_path / "model.gguf"), n_ctx=256, n_threads=1, verbose=False)
+    for text in ["什么是 LoRA？", "It's r=16, α=32:\n\tx = f(1234)", "龘🦙"]:
+        turn = {"role": "user", "content": text}
+        prompt = ours.template.render([Message("user", text)])
+        assert theirs.create_chat_completion([turn], max_tokens=1)["usage"]["prompt_tokens"] == len(prompt)
+        assert theirs.tokenize(text.encode(), add_bos=False) == ours.tokenizer(text)["input_ids"]
+        theirs.reset()
+        found = islice(theirs.generate(prompt, temp=0.0, repeat_penalty=1.0), 12)
+        written: Any = ours.model
+        expected = written.generate(input_ids=torch.tensor([prompt]), max_new_tokens=12, eos_token_id=None)
+        assert list(found) == expected[0, len(prompt) :].tolist()
+    theirs.close()
+
+
+def test_every_token_of_a_gguf_file_is_another(tmp_path: Path) -> None:
+    base = make_base(tmp_path / "base")
+    train_tokenizer(["低 秩 ▁ " * 20], 900).save_pretrained(str(base))  # llama.cpp writes a space as ▁
+    write_gguf(base, tmp_path / "model.gguf")
+    fields = gguf.GGUFReader(tmp_path / "model.gguf").fields
+    tokens = fields["tokenizer.ggml.tokens"].contents()
+    assert "▁" in tokens
+    assert len(set(tokens)) == len(tokens)
+
+
+def test_what_llama_cpp_would_do_otherwise_is_not_written_as_gguf(tmp_path: Path) -> None:
+    base = make_base(tmp_path / "base")
+    tokenizer = json.loads(byte_level_tokenizer().backend_tokenizer.to_str())
+    tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = r"\p{L}+|\p{N}{5}"
+    (base / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(InputError, match=r"cuts text by a rule that is not known here.*convert_hf_to_gguf\.py"):
+        write_gguf(base, tmp_path / "model.gguf")
+    config = json.loads((base / "config.json").read_text())
+    config["rope_parameters"] |= {"rope_type": "linear", "factor": 2.0}
+    (base / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"stretches its positions \(linear\)"):
+        write_gguf(base, tmp_path / "model.gguf")
 
 
 def test_an_architecture_that_is_not_written_as_gguf(tmp_path: Path) -> None:

@@ -209,3 +209,12 @@ def test_pieces_joined_are_the_text_up_to_the_stop_string(chat: ChatModel, text:
     pieces = [decoder.feed(token) for token in ids] + [decoder.finish()]
     assert "".join(pieces) == text.split(stop, maxsplit=1)[0]
     assert not any("\ufffd" in piece for piece in pieces)
+
+
+@given(text=st.text("低秩龘🦙a ", min_size=1, max_size=12), cut=st.integers(0, 40))
+def test_answer_that_ends_inside_a_character_ends_before_it(chat: ChatModel, text: str, cut: int) -> None:
+    decoder = TextDecoder(chat.tokenizer)
+    ids = chat.tokenizer(text, add_special_tokens=False)["input_ids"][:cut]
+    written = "".join([*(decoder.feed(token) for token in ids), decoder.finish()])
+    beginnings = [chat.tokenizer.decode(ids[:n]) for n in range(len(ids) + 1)]
+    assert written == [beginning for beginning in beginnings if "\ufffd" not in beginning][-1]

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, PeftConfig, get_peft_model
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
@@ -23,13 +24,36 @@ from transformers import (
 from kb.settings import SOURCES
 from models.fit import base_config, model_class
 from models.pretrain import token_id
-from models.tokenizer import END_OF_TEXT, TURN_END, train_tokenizer
+from models.tokenizer import CHATML, END_OF_TEXT, TURN_END, TURN_START, train_tokenizer
+
+QWEN2_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 @cache
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
     """A ChatML tokenizer learnt from the guide's clean documents."""
     return train_tokenizer([(SOURCES / "llm_guide.md").read_text(encoding="utf-8")], vocab_size=900)
+
+
+@cache
+def byte_level_tokenizer() -> PreTrainedTokenizerFast:
+    """A ChatML tokenizer as Qwen2 has it: text cut by its pattern, then merged byte by byte."""
+    tokenizer = Tokenizer(models.BPE())
+    split = pre_tokenizers.Split(Regex(QWEN2_PATTERN), behavior="isolated")
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
+    tokenizer.decoder = decoders.ByteLevel()
+    specials = [END_OF_TEXT, TURN_START, TURN_END]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=900, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator([(SOURCES / "llm_guide.md").read_text(encoding="utf-8")], trainer)
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, eos_token=TURN_END, pad_token=END_OF_TEXT, chat_template=CHATML
+    )
 
 
 def make_base(folder: Path, seed: int = 0, hidden: int = 32, layers: int = 2, shape: str = "llama") -> Path:
