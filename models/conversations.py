@@ -41,13 +41,19 @@ def read_conversations(file: Path) -> list[list[Message]]:
     return conversations
 
 
-def supervised_rows(template: ChatTemplate, file: Path, most_tokens: int) -> list[Supervised]:
+def supervised_rows(template: ChatTemplate, file: Path, most_tokens: int, *, encodes: bool = False) -> list[Supervised]:
     """A file's conversations as tokens, without those that are longer than `most_tokens`.
+
+    For a model that `encodes`, they are parted into prompts and answers.
 
     Raises:
         InputError: a line is no conversation, or too few are short enough.
     """
-    rows = [template.supervised(conversation) for conversation in read_conversations(file)]
+    conversations = read_conversations(file)
+    if encodes:
+        rows = [row for conversation in conversations for row in template.supervised_pairs(conversation)]
+    else:
+        rows = [template.supervised(conversation) for conversation in conversations]
     short = [row for row in rows if len(row.ids) <= most_tokens]
     if len(short) < 2:
         raise InputError(f"{file}: fewer than two conversations have at most {most_tokens} tokens. Raise --max-tokens.")
@@ -72,13 +78,29 @@ def padded(rows: Sequence[Supervised], pad: int, device: torch.device) -> dict[s
 
     The mask of what is learnt goes by position, so that an end of turn is learnt also where it is the padding token.
     """
-    width = max(len(row.ids) for row in rows)
-    fill = [width - len(row.ids) for row in rows]
-    ids = torch.tensor([row.ids + [pad] * n for row, n in zip(rows, fill, strict=True)])
-    taught = torch.tensor([row.mask + [False] * n for row, n in zip(rows, fill, strict=True)])
-    attention = torch.tensor([[1] * len(row.ids) + [0] * n for row, n in zip(rows, fill, strict=True)])
+    labels = [[token if taught else -100 for token, taught in zip(row.ids, row.mask, strict=True)] for row in rows]
     return {
-        "input_ids": ids.to(device),
-        "attention_mask": attention.to(device),
-        "labels": ids.masked_fill(~taught, -100).to(device),
+        "input_ids": _filled([row.ids for row in rows], pad, device),
+        "attention_mask": _filled([[1] * len(row.ids) for row in rows], 0, device),
+        "labels": _filled(labels, -100, device),
     }
+
+
+def padded_pairs(rows: Sequence[Supervised], pad: int, device: torch.device) -> dict[str, Any]:
+    """What an encoder-decoder takes: ids and mask of the prompts, [n, longest], labels of the answers, [n, longest].
+
+    The model makes the decoder's input of the labels itself, each token moved on by one.
+    """
+    prompts = [[token for token, taught in zip(row.ids, row.mask, strict=True) if not taught] for row in rows]
+    answers = [[token for token, taught in zip(row.ids, row.mask, strict=True) if taught] for row in rows]
+    return {
+        "input_ids": _filled(prompts, pad, device),
+        "attention_mask": _filled([[1] * len(prompt) for prompt in prompts], 0, device),
+        "labels": _filled(answers, -100, device),
+    }
+
+
+def _filled(rows: Sequence[list[int]], fill: int, device: torch.device) -> torch.Tensor:
+    """[n, longest], filled up on the right."""
+    width = max(map(len, rows))
+    return torch.tensor([row + [fill] * (width - len(row)) for row in rows], device=device)

@@ -17,7 +17,7 @@ from models.families import family_of
 from models.fit import base_config
 from models.inspect import MANIFEST, config_digest, fingerprint, locate, read_json
 from models.load import chosen_template, load_base, load_tokenizer, pick_device
-from models.methods import METHODS, Shape, put_on
+from models.methods import METHODS, Shape, Task, put_on
 from models.teaching import FinetuneConfig, Progress, Record, Teacher
 from models.template import ChatTemplate
 
@@ -60,8 +60,10 @@ def finetune(
     tokenizer = load_tokenizer(folder)
     tokenizer.chat_template = chosen_template(None, tokenizer, family_of(folder)) or tokenizer.chat_template
     template = ChatTemplate(tokenizer)
-    window = getattr(base_config(folder), "max_position_embeddings", None) or config.max_tokens
-    rows = supervised_rows(template, data, min(config.max_tokens, window))
+    shape = base_config(folder)
+    encodes = bool(shape.is_encoder_decoder)
+    window = getattr(shape, "max_position_embeddings", None) or config.max_tokens
+    rows = supervised_rows(template, data, min(config.max_tokens, window), encodes=encodes)
     four_bits = config.load_in_4bit or method.name == "qlora"
     torch.manual_seed(config.seed)
     loaded = load_base(
@@ -70,11 +72,10 @@ def finetune(
         dtype="float32" if method.config is None else "auto",  # what is trained is kept exact; adapters always are
         quantization="4bit" if four_bits else "none",
     )
-    if getattr(loaded.config, "is_encoder_decoder", False):
-        raise InputError(f"{folder}: an encoder-decoder, which this training is not made for. Give a causal model.")
     # AdaLoRA has to know its steps before the batches are counted: by tokens, which is near enough
     guess = int(config.epochs * sum(len(row.ids) for row in rows) / config.batch_tokens)
-    model = put_on(loaded, method, Shape(config.rank, config.alpha, config.dropout, max(1, guess)))
+    task: Task = "SEQ_2_SEQ_LM" if encodes else "CAUSAL_LM"
+    model = put_on(loaded, method, Shape(config.rank, config.alpha, config.dropout, max(1, guess), task))
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     teacher = Teacher(model, method, rows, config, pad=int(pad or 0), checkpoint=out / CHECKPOINT)
     if resume:
@@ -85,7 +86,7 @@ def finetune(
     if config.method != "full":
         _name_base(out, origin)
     _write_manifest(out, origin, config, record)
-    (out / "README.md").write_text(_card(origin, config, record), encoding="utf-8")
+    (out / "README.md").write_text(_card(origin, config, record, encodes=encodes), encoding="utf-8")
     _plot(record, out / "loss.png")
     (out / CHECKPOINT).unlink(missing_ok=True)
     return record
@@ -132,7 +133,7 @@ def _write_manifest(out: Path, origin: Origin, config: FinetuneConfig, record: R
     (out / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
-def _card(origin: Origin, config: FinetuneConfig, record: Record) -> str:
+def _card(origin: Origin, config: FinetuneConfig, record: Record, *, encodes: bool) -> str:
     """A model card as the hub reads it."""
     method, full = METHODS[config.method], config.method == "full"
     named = origin.base if not Path(origin.base).expanduser().is_dir() else origin.folder.name
@@ -141,7 +142,7 @@ def _card(origin: Origin, config: FinetuneConfig, record: Record) -> str:
     return f"""---
 base_model: {named}
 library_name: {"transformers" if full else "peft"}
-pipeline_tag: text-generation
+pipeline_tag: {"text2text-generation" if encodes else "text-generation"}
 ---
 
 # {method.called} of {named}

@@ -4,7 +4,7 @@ An adapter that fits in name only loads in silence and answers nonsense: surplus
 missing ones leave layers as they were.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -97,6 +97,7 @@ def _expected_shapes(adapter: AdapterFacts, base: Path, *, trust_code: bool) -> 
     config.base_model_name_or_path = None
     if hasattr(config, "init_lora_weights"):
         config = replace(config, init_lora_weights=True)
+    kept = _kept_ranks(config)
     base_shape = base_config(base, trust_code=trust_code)
     if adapter.rows is not None:
         base_shape.vocab_size = adapter.rows
@@ -107,6 +108,21 @@ def _expected_shapes(adapter: AdapterFacts, base: Path, *, trust_code: bool) -> 
     except (ValueError, TypeError) as problem:
         raise ModelError(f"{adapter.folder} does not fit {base}: {problem}") from problem
     state = cast("dict[str, torch.Tensor]", get_peft_model_state_dict(wrapped, save_embedding_layers=False))
-    saved = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    saved = {name: _cut(name, tuple(tensor.shape), kept) for name, tensor in state.items()}
     embeddings = {name: (adapter.rows or 0, width) for name in adapter.shapes if is_embedding(name)}
     return embeddings | saved
+
+
+def _kept_ranks(config: Any) -> dict[str, int]:
+    """The rank that AdaLoRA left each layer; taken out of `config`, as there are no weights here to cut."""
+    if config.peft_type != "ADALORA" or not config.rank_pattern:
+        return {}
+    pattern, config.rank_pattern = config.rank_pattern, None
+    return {f"base_model.model.{name.removesuffix('.lora_E')}": sum(kept) for name, kept in pattern.items()}
+
+
+def _cut(name: str, shape: tuple[int, ...], kept: Mapping[str, int]) -> tuple[int, ...]:
+    layer, _, part = name.rpartition(".lora_")
+    if layer not in kept:
+        return shape
+    return (shape[0], kept[layer]) if part == "B" else (kept[layer], shape[1])

@@ -229,6 +229,8 @@ def attach(
     for name, adapter in adapters.items():
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
+            # AdaLoRA's pattern names tensors, where peft looks for modules; it is followed all the same
+            warnings.filterwarnings("ignore", message="The following rank_pattern keys", category=RuntimeWarning)
             try:
                 if adapted is None:
                     adapted = PeftModel.from_pretrained(

@@ -1,7 +1,7 @@
 """The ways of tuning a model that the guide compares, each as peft has it or as its paper describes it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import torch
@@ -23,18 +23,20 @@ MethodName = Literal[
     "bitfit",
     "full",
 ]
+Task = Literal["CAUSAL_LM", "SEQ_2_SEQ_LM"]
 METHOD_NAMES: tuple[str, ...] = get_args(MethodName)
 VIRTUAL_TOKENS = 16
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What the methods take: LoRA's rank, scaling and dropout, and for how many steps AdaLoRA will run."""
+    """What the methods take: LoRA's rank, scaling and dropout, for how many steps AdaLoRA will run, and peft's task."""
 
     rank: int
     alpha: int
     dropout: float
     steps: int
+    task: Task = "CAUSAL_LM"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def _lora(shape: Shape, more: dict[str, Any]) -> Any:
     from peft import LoraConfig
 
     return LoraConfig(
-        task_type="CAUSAL_LM",
+        task_type=shape.task,
         r=shape.rank,
         lora_alpha=shape.alpha,
         lora_dropout=shape.dropout,
@@ -75,14 +77,14 @@ def _rslora(shape: Shape, more: dict[str, Any]) -> Any:
 
 def _bitfit(shape: Shape, more: dict[str, Any]) -> Any:
     """Peft has no BitFit: a LoRA of rank 1 that stays at zero carries the biases, so that peft saves and loads them."""
-    return _lora(Shape(1, 1, 0.0, shape.steps), more | {"bias": "all"})
+    return _lora(replace(shape, rank=1, alpha=1, dropout=0.0), more | {"bias": "all"})
 
 
 def _adalora(shape: Shape, more: dict[str, Any]) -> Any:
     from peft import AdaLoraConfig
 
     return AdaLoraConfig(
-        task_type="CAUSAL_LM",
+        task_type=shape.task,
         init_r=shape.rank + shape.rank // 2,
         target_r=shape.rank,
         lora_alpha=shape.alpha,
@@ -98,23 +100,22 @@ def _adalora(shape: Shape, more: dict[str, Any]) -> Any:
 def _ia3(shape: Shape, more: dict[str, Any]) -> Any:
     from peft import IA3Config
 
-    del shape
-    return IA3Config(task_type="CAUSAL_LM", **more)  # keys, values and the feed-forward layer, as peft knows them
+    return IA3Config(task_type=shape.task, **more)  # keys, values and the feed-forward layer, as peft knows them
 
 
 def _prompt(shape: Shape, more: dict[str, Any]) -> Any:
     from peft import PromptTuningConfig
 
-    del shape, more
-    return PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=VIRTUAL_TOKENS)
+    del more
+    return PromptTuningConfig(task_type=shape.task, num_virtual_tokens=VIRTUAL_TOKENS)
 
 
 def _prefix(*, projected: bool) -> Callable[[Shape, dict[str, Any]], Any]:
     def config(shape: Shape, more: dict[str, Any]) -> Any:
         from peft import PrefixTuningConfig
 
-        del shape, more
-        return PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=VIRTUAL_TOKENS, prefix_projection=projected)
+        del more
+        return PrefixTuningConfig(task_type=shape.task, num_virtual_tokens=VIRTUAL_TOKENS, prefix_projection=projected)
 
     return config
 
@@ -122,8 +123,8 @@ def _prefix(*, projected: bool) -> Callable[[Shape, dict[str, Any]], Any]:
 def _p_tuning(shape: Shape, more: dict[str, Any]) -> Any:
     from peft import PromptEncoderConfig
 
-    del shape, more
-    return PromptEncoderConfig(task_type="CAUSAL_LM", num_virtual_tokens=VIRTUAL_TOKENS, encoder_hidden_size=128)
+    del more
+    return PromptEncoderConfig(task_type=shape.task, num_virtual_tokens=VIRTUAL_TOKENS, encoder_hidden_size=128)
 
 
 METHODS: dict[str, Method] = {
@@ -161,6 +162,11 @@ def put_on(model: Any, method: Method, shape: Shape) -> Any:
         model = prepare(model, use_gradient_checkpointing=model.device.type == "cuda")
     if method.name == "bitfit" and not any(name.endswith("bias") for name, _ in model.named_parameters()):
         raise InputError("BitFit trains biases, and this model has none. Choose another --method, such as lora.")
+    if shape.task == "SEQ_2_SEQ_LM" and method.name in ("prompt", "p-tuning"):
+        raise InputError(
+            f"The method {method.name} does not suit an encoder-decoder: peft can't stream what it writes. "
+            "Choose another --method, such as lora."
+        )
     transposed = any(isinstance(module, Conv1D) for module in model.modules())
     try:
         adapted = get_peft_model(model, method.config(shape, {"fan_in_fan_out": True} if transposed else {}))

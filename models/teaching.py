@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 
 from kb.errors import InputError
-from models.conversations import batches, padded
+from models.conversations import batches, padded, padded_pairs
 from models.methods import Method, after_step, state_megabytes
 from models.template import Supervised
 from models.threads import few_threads
@@ -91,6 +91,7 @@ class Teacher:
         checkpoint: Path | None = None,
     ) -> None:
         self.model, self.method, self.config, self.pad, self.checkpoint = model, method, config, pad, checkpoint
+        self.encodes = bool(model.config.is_encoder_decoder)
         shuffled = list(rows)
         random.Random(config.seed).shuffle(shuffled)
         kept = max(1, int(len(shuffled) * config.held_out))
@@ -152,9 +153,10 @@ class Teacher:
         self.model.eval()
         total, count = 0.0, 0
         for batch in batches(self.tested, self.config.batch_tokens, random.Random(0)):
-            fed = padded(batch, self.pad, self.model.device)
-            labels = fed.pop("labels")[:, 1:]
-            logits = self.model(**fed).logits[:, -labels.shape[1] - 1 : -1].float()
+            fed = self._fed(batch)
+            logits, labels = self.model(**fed).logits.float(), fed["labels"]
+            if not self.encodes:
+                logits, labels = logits[:, -labels.shape[1] : -1], labels[:, 1:]  # after virtual tokens, one behind
             total += torch.nn.functional.cross_entropy(
                 logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum"
             ).item()
@@ -166,7 +168,7 @@ class Teacher:
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * schedule(self.step, self.steps)
         with torch.autocast(self.model.device.type, dtype=torch.bfloat16):
-            loss = self.model(**padded(batch, self.pad, self.model.device)).loss
+            loss = self.model(**self._fed(batch)).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.trainable.values(), 1.0)
         self.optimiser.step()
@@ -174,6 +176,9 @@ class Teacher:
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
         return cast("float", loss.item())
+
+    def _fed(self, batch: Sequence[Supervised]) -> dict[str, Any]:
+        return (padded_pairs if self.encodes else padded)(batch, self.pad, self.model.device)
 
     def _epoch(self, number: int) -> Iterator[list[Supervised]]:
         yield from batches(self.taught, self.config.batch_tokens, random.Random(f"{self.config.seed}-{number}"))

@@ -77,12 +77,7 @@ class ChatTemplate:
             InputError: a message holds a control token, which would be learnt as a turn; or there is no answer.
             ModelError: the template changes what the messages say, so nothing exact could be learnt.
         """
-        turns = [replace(turn, content=turn.content.strip()) for turn in self._turns(conversation)]
-        for turn in turns:
-            if forged := [token for token in self._controls if token in turn.content]:
-                raise InputError(
-                    f"A training message holds the control token {forged[0]}. Remove it: {turn.content:.60}"
-                )
+        turns = self._learnable(conversation)
         text = self._text(turns, generate=False)
         spans = self._answers(turns, text)
         if not spans:
@@ -94,6 +89,32 @@ class ChatTemplate:
             ids, mask = [*ids, self.stops()[0]], [*mask, True]
         added = len(self._one_bos(ids)) - len(ids)
         return Supervised(self._one_bos(ids), ([False] * added + mask) if added >= 0 else mask[-added:])
+
+    def supervised_pairs(self, conversation: Conversation) -> list[Supervised]:
+        """Each answer after the prompt rendered for it: an encoder-decoder reads the one and writes the other.
+
+        Raises:
+            InputError: a message holds a control token; or there is no answer.
+        """
+        turns, pairs = self._learnable(conversation), []
+        for place, turn in enumerate(turns):
+            if turn.role == "assistant":
+                prompt = self.render(turns[:place])
+                answer = [*self.tokenizer(turn.content, add_special_tokens=False)["input_ids"], self.stops()[0]]
+                pairs.append(Supervised(prompt + answer, [False] * len(prompt) + [True] * len(answer)))
+        if not pairs:
+            raise InputError("A training conversation has no answer by the assistant.")
+        return pairs
+
+    def _learnable(self, conversation: Conversation) -> list[Message]:
+        """The turns, none of which may hold what only the template may write: it would be learnt as a turn."""
+        turns = [replace(turn, content=turn.content.strip()) for turn in self._turns(conversation)]
+        for turn in turns:
+            if forged := [token for token in self._controls if token in turn.content]:
+                raise InputError(
+                    f"A training message holds the control token {forged[0]}. Remove it: {turn.content:.60}"
+                )
+        return turns
 
     def stops(self, generation: GenerationConfig | None = None, more: Sequence[str] = ()) -> list[int]:
         """Every token that ends an answer: what the template writes after one, the tokenizer's, the model's, `more`."""

@@ -63,6 +63,43 @@ def test_all_weights_learn_and_load_again(tiny_base: Path, conversations: Path, 
     assert chat.generate([[Message("user", question)]], [None], max_new_tokens=24)[0].text == answer
 
 
+def test_an_encoder_decoder_learns_to_answer_what_it_reads(conversations: Path, tmp_path: Path) -> None:
+    base = make_base(tmp_path / "t5-base", shape="t5", hidden=64)
+    config = replace(CONFIG, method="full", epochs=60, learning_rate=5e-3)
+    finetune(str(base), conversations, tmp_path / "taught", config, device="cpu")
+    chat = load_chat(Settings(chat_model=str(tmp_path / "taught"), adapter="none", device="cpu"))
+    asked = [[Message("user", question)] for question, _ in PAIRS]
+    written = chat.generate(asked, [None] * 3, max_new_tokens=24)
+    assert [done.text for done in written] == [answer for _, answer in PAIRS]
+    assert {done.finish for done in written} == {"stop"}
+
+
+def test_an_adapter_of_an_encoder_decoder_learns_and_loads_again(conversations: Path, tmp_path: Path) -> None:
+    base = make_base(tmp_path / "t5-base", shape="t5", hidden=64)
+    record = finetune(str(base), conversations, tmp_path / "learnt", replace(CONFIG, epochs=50), device="cpu")
+    assert record.loss_after < record.loss_before - 2
+    config = json.loads((tmp_path / "learnt" / "adapter_config.json").read_text())
+    assert config["task_type"] == "SEQ_2_SEQ_LM"
+    assert {"q", "k", "v", "o", "wi", "wo"} == set(config["target_modules"])
+    assert "text2text-generation" in (tmp_path / "learnt" / "README.md").read_text(encoding="utf-8")
+    chat = load_chat(Settings(adapter=str(tmp_path / "learnt"), device="cpu"))
+    assert chat.generate([[Message("user", "LoRA")]], ["learnt"], max_new_tokens=4)[0].completion_tokens > 0
+
+
+def test_virtual_tokens_alone_are_not_for_encoder_decoders(conversations: Path, tmp_path: Path) -> None:
+    base = make_base(tmp_path / "t5-base", shape="t5")
+    with pytest.raises(InputError, match=r"p-tuning does not suit an encoder-decoder.*Choose another --method"):
+        finetune(str(base), conversations, tmp_path / "out", replace(SHORT, method="p-tuning"), device="cpu")
+
+
+def test_ranks_that_adalora_has_cut_load_again(tiny_base: Path, conversations: Path, tmp_path: Path) -> None:
+    finetune(str(tiny_base), conversations, tmp_path / "out", replace(CONFIG, method="adalora"), device="cpu")
+    cut = json.loads((tmp_path / "out" / "adapter_config.json").read_text())["rank_pattern"]
+    assert any(not all(kept) for kept in cut.values())
+    chat = load_chat(Settings(chat_model=str(tiny_base), adapter=str(tmp_path / "out"), device="cpu"))
+    assert chat.adapters == ("out",)
+
+
 @pytest.mark.parametrize("method", METHOD_NAMES)
 def test_every_method_trains_only_what_it_says_and_loads_again(
     conversations: Path, tmp_path: Path, method: str

@@ -57,7 +57,7 @@ def byte_level_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_base(folder: Path, seed: int = 0, hidden: int = 32, layers: int = 2, shape: str = "llama") -> Path:
-    """A base in the shape of llama, qwen2, gpt2 or t5."""
+    """A base in the shape of llama, qwen2, gpt2 or t5 (of which those wider than 32 are tame enough to be taught)."""
     tokenizer = tiny_tokenizer()
     torch.manual_seed(seed)
     model = _model(shape, hidden, layers, tokenizer)
@@ -81,7 +81,9 @@ def _model(shape: str, hidden: int, layers: int, tokenizer: PreTrainedTokenizerF
     if shape == "t5":
         more: dict[str, Any] = {"decoder_start_token_id": shared["pad_token_id"]}
         sizes: dict[str, Any] = {"d_model": hidden, "d_ff": 2 * hidden, "d_kv": 8, "num_layers": layers, "num_heads": 4}
-        return T5ForConditionalGeneration(T5Config(initializer_factor=3.0, **sizes, **shared, **more))
+        return T5ForConditionalGeneration(
+            T5Config(initializer_factor=3.0 if hidden == 32 else 1.0, **sizes, **shared, **more)
+        )
     kinds: dict[str, Any] = {"llama": (LlamaForCausalLM, LlamaConfig), "qwen2": (Qwen2ForCausalLM, Qwen2Config)}
     kind, config = kinds[shape]
     made: PreTrainedModel = kind(
