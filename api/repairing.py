@@ -12,7 +12,7 @@ from api.files import write_file
 from api.progress import progress_bar
 from api.schemas_repairs import RepairedOut
 from ingest.batch import RestoredFile, restore_document, restore_files
-from ingest.files import Found, find_files
+from ingest.files import TEXTS, Found, find_files
 from ingest.read import read_stream
 from kb.errors import GuideError, InputError, WorkerError
 from kb.settings import Settings
@@ -65,7 +65,7 @@ def find_targets(paths: Sequence[Path], out: Path | None, report: Path | None) -
     """
     if list(paths) == [STANDARD_INPUT]:
         return [Target(Found(STANDARD_INPUT, Path(), "standard input"), out)]
-    found = find_files(paths)
+    found = find_files(paths, TEXTS)
     as_named = out is None or (len(paths) == 1 and not paths[0].is_dir() and not out.is_dir())
     places = [out if as_named or out is None else out / item.path.relative_to(item.root) for item in found]
     taken = {os.path.realpath(item.path) for item in found}

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-SUFFIXES = (".md", ".markdown", ".txt", ".rst")
+TEXTS = (".md", ".markdown", ".txt", ".rst", ".html", ".htm")
+DOCUMENTS = (*TEXTS, ".docx", ".pdf")
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,14 @@ class Found:
     error: str | None = None
 
 
-def find_files(paths: Sequence[Path]) -> list[Found]:
-    """The files that `paths` mean, each once: files as they are, folders with all the documents below them.
+def find_files(paths: Sequence[Path], suffixes: Sequence[str] = DOCUMENTS) -> list[Found]:
+    """The files that `paths` mean, each once: files as they are, folders with all below them that end on `suffixes`.
 
     Hidden files and folders are left out of folders. Two files that would get one name are an error for the second.
     """
     found: dict[Path, Found] = {}
     for path in paths:
-        for item in _below(path) if path.is_dir() else _given(path):
+        for item in _below(path, suffixes) if path.is_dir() else _given(path):
             found.setdefault(_real(item.path), item)
     return list(_one_name_each(found.values()))
 
@@ -52,21 +53,21 @@ def _given(path: Path) -> Iterator[Found]:
     yield Found(path, path.parent, readable_name(path.name), error)
 
 
-def _below(folder: Path) -> Iterator[Found]:
+def _below(folder: Path, suffixes: Sequence[str]) -> Iterator[Found]:
     """The documents below a folder, in order, and the folders there that can't be read."""
     closed: list[OSError] = []
     files: list[Path] = []
     for parent, folders, names in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         inside = (Path(parent, name) for name in sorted(names) if not name.startswith("."))
-        files.extend(file for file in inside if file.suffix.lower() in SUFFIXES and file.is_file())
+        files.extend(file for file in inside if file.suffix.lower() in suffixes and file.is_file())
     for problem in closed:
         error = f"{problem.filename}: the folder can't be read ({problem.strerror}). Check its permissions."
         yield Found(Path(problem.filename), folder, readable_name(str(problem.filename)), error)
     for file in files:
         yield Found(file, folder, readable_name(PurePosixPath(*file.relative_to(folder).parts).as_posix()))
     if not files and not closed:
-        kinds = " ".join(SUFFIXES)
+        kinds = " ".join(suffixes)
         yield Found(folder, folder, readable_name(str(folder)), f"{folder}: no documents ({kinds}) in this folder.")
 
 

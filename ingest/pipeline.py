@@ -16,9 +16,10 @@ from typing import Literal
 import numpy as np
 
 from ingest.files import Found, find_files, readable_name
+from ingest.formats import read_as_text
 from ingest.mojibake import restore
 from ingest.passages import split_passages
-from ingest.read import decode, raw_document, read_file
+from ingest.read import raw_document, read_file
 from ingest.tables import find_tables
 from kb.errors import BusyError, GuideError, InputError, NotFoundError, TooLargeError, UnreachableError
 from kb.records import Document, Passage, RawDocument, Table
@@ -269,9 +270,9 @@ def read_document(raw: RawDocument) -> ReadDocument:
     Its title is its first heading or else its name.
 
     Raises:
-        InputError: the bytes are no text.
+        InputError: the bytes are no document that can be read.
     """
-    decoded = decode(raw)
+    decoded = read_as_text(raw)
     restored = restore(decoded.text)
     document = Document(
         id=document_id(raw.name),

@@ -118,7 +118,7 @@ def decode(raw: RawDocument) -> Decoded:
         raise InputError(f"{raw.name}: the document is empty. Give a file that holds text.")
     for signature, format_name in OTHER_FORMATS:
         if raw.data.startswith(signature):
-            raise InputError(f"{raw.name}: {format_name}, not a text. Convert it to Markdown or plain text first.")
+            raise InputError(f"{raw.name}: {format_name}, not a text. Give it as Markdown or plain text.")
     decoded = _marked(raw) or _read_as(raw.data, "utf-8") or _wide(raw.data) or _by_evidence(raw)
     controls = len(CONTROLS.findall(decoded.text))
     if "\x00" in decoded.text or controls * 100 > len(decoded.text):

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.files import SUFFIXES, Found, find_files
+from ingest.files import DOCUMENTS, Found, find_files
 from ingest.pipeline import Ingested, Pipeline
 from kb.errors import GuideError, InputError
 
@@ -103,7 +103,7 @@ def _changes(paths: Sequence[Path], home: Path) -> Generator[bool]:
 
     def matters(_: object, name: str) -> bool:
         path = Path(name)
-        foreign = path.suffix.lower() not in SUFFIXES and path.is_file() and path not in given
+        foreign = path.suffix.lower() not in DOCUMENTS and path.is_file() and path not in given
         return not foreign and not path.is_relative_to(kept_out)
 
     # A file is often saved by putting another in its place: its folder notices that.

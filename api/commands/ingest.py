@@ -12,6 +12,7 @@ import typer
 from api.commands.asking import JsonOption
 from api.options import complain, with_settings
 from api.progress import progress_bar
+from ingest.files import DOCUMENTS
 
 if TYPE_CHECKING:
     from api.services import Services
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @with_settings("embedding_model", "device")
 def ingest(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Files or folders (.md, .markdown, .txt, .rst); none: the guide itself.")
+        list[Path] | None, typer.Argument(help=f"Files or folders ({' '.join(DOCUMENTS)}); none: the guide itself.")
     ] = None,
     *,
     watch: Annotated[

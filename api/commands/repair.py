@@ -8,6 +8,7 @@ import typer
 
 from api.files import write_file
 from api.options import BadUse, complain, with_settings
+from ingest.files import TEXTS
 
 if TYPE_CHECKING:
     from api.repairing import Outcomes
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def repair(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Files, or folders of .md, .markdown, .txt and .rst files; `-` is standard input."),
+        typer.Argument(help=f"Files, or folders of texts ({' '.join(TEXTS)}); `-` is standard input."),
     ],
     *,
     out: Annotated[

@@ -56,7 +56,7 @@ function showAll(root) {
 }
 
 function dropZone(take) {
-  const input = el("input", { type: "file", multiple: true, accept: ".md,.markdown,.txt,.rst,text/*", class: "unseen" });
+  const input = el("input", { type: "file", multiple: true, accept: ".md,.markdown,.txt,.rst,.html,.htm,.docx,.pdf,text/*", class: "unseen" });
   input.addEventListener("change", () => {
     take(input.files);
     input.value = "";

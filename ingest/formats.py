@@ -1,0 +1,85 @@
+"""Word, HTML and PDF documents as Markdown, so that their headings, lists and tables are what they are in a text."""
+
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+from ingest.formats_pdf import pdf_text
+from ingest.read import Decoded, decode
+from kb.errors import InputError
+from kb.records import RawDocument
+
+__all__ = ["read_as_text"]
+
+LARGEST_UNPACKED = 200_000_000  # bytes; what a Word document of reasonable size unpacks to
+HTML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
+BESIDE_THE_TEXT = ("script", "style", "template", "noscript", "svg", "nav", "head", "footer", "iframe", "form")
+EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
+
+
+def read_as_text(raw: RawDocument) -> Decoded:
+    """A document's text: that of Word (.docx), HTML and PDF as Markdown, any other as its bytes say it (`decode`).
+
+    What is no text in them is left out: pictures, scripts, menus, and the head and foot of pages.
+
+    Raises:
+        InputError: the document is damaged, locked, of a format that is not read, or holds no text.
+    """
+    if raw.data.startswith(b"%PDF-"):
+        return _converted(raw, "pdf", pdf_text)
+    if _is_word(raw):
+        return _converted(raw, "docx", _word_text)
+    decoded = decode(raw)
+    if HTML.match(decoded.text):
+        return _converted(raw, decoded.encoding, lambda _: _markdown(decoded.text))
+    return decoded
+
+
+def _converted(raw: RawDocument, encoding: str, convert: Callable[[bytes], str]) -> Decoded:
+    try:
+        text = convert(raw.data)
+    except InputError as problem:
+        raise InputError(f"{raw.name}: {problem}") from problem
+    except Exception as problem:  # a parser fails in its own ways on bytes that are somebody else's
+        reason = str(problem) or type(problem).__name__
+        raise InputError(
+            f"{raw.name}: it can't be read ({reason}). Save it again, or convert it to Markdown."
+        ) from problem
+    if not text.strip():
+        raise InputError(
+            f"{raw.name}: there is no text in it. If its pages are pictures, have them read first (OCR: ocrmypdf, say)."
+        )
+    return Decoded(EMPTY_LINES.sub("\n\n", text).strip() + "\n", encoding)
+
+
+def _is_word(raw: RawDocument) -> bool:
+    if not raw.data.startswith(b"PK\x03\x04"):
+        return False
+    try:
+        return "word/document.xml" in zipfile.ZipFile(io.BytesIO(raw.data)).namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+
+
+def _word_text(data: bytes) -> str:
+    import mammoth
+
+    with zipfile.ZipFile(io.BytesIO(data)) as parts:
+        if sum(part.file_size for part in parts.infolist()) > LARGEST_UNPACKED:
+            raise InputError(f"it unpacks to more than {LARGEST_UNPACKED // 1_000_000} MB. Split it.")
+    no_picture = mammoth.images.img_element(lambda _: {})
+    return _markdown(mammoth.convert_to_html(io.BytesIO(data), convert_image=no_picture).value)
+
+
+def _markdown(html: str) -> str:
+    from bs4 import BeautifulSoup
+    from markdownify import MarkdownConverter
+
+    page = BeautifulSoup(html, "html.parser")
+    for element in page(BESIDE_THE_TEXT):
+        element.decompose()
+    options: dict[str, Any] = {"escape_asterisks": False, "escape_underscores": False, "escape_misc": False}
+    converter = MarkdownConverter(heading_style="ATX", bullets="-", strip=["img"], table_infer_header=True, **options)
+    return converter.convert_soup(page)

@@ -1,0 +1,167 @@
+"""Word, HTML and PDF documents, made as programs make them, as the Markdown that is taken in."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfgen.canvas import Canvas
+
+from ingest.formats import read_as_text
+from ingest.formats_pdf import paragraphs, without_margins
+from ingest.pipeline import read_document
+from ingest.read import raw_document
+from kb.errors import InputError
+
+WORD = """<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body>{}</w:body></w:document>"""
+CONTENT_TYPES = """<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
+<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>
+<Override PartName="/word/document.xml"
+ ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>"""
+RELATIONSHIPS = """<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">
+<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
+ Target="word/document.xml"/>
+</Relationships>"""
+STYLES = """<w:styles xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">
+<w:style w:type="paragraph" w:styleId="1"><w:name w:val="heading 1"/></w:style></w:styles>"""
+
+
+PASSWORD = "1234"  # noqa: S105
+
+
+def text_of(data: bytes, name: str = "a.bin") -> str:
+    return read_as_text(raw_document(name, data)).text
+
+
+def word(body: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as parts:
+        parts.writestr("[Content_Types].xml", CONTENT_TYPES)
+        parts.writestr("_rels/.rels", RELATIONSHIPS)
+        parts.writestr("word/styles.xml", STYLES)
+        parts.writestr("word/document.xml", WORD.format(body))
+    return packed.getvalue()
+
+
+def paragraph(text: str, style: str = "") -> str:
+    styled = f'<w:pPr><w:pStyle w:val="{style}"/></w:pPr>' if style else ""
+    return f"<w:p>{styled}<w:r><w:t>{text}</w:t></w:r></w:p>"
+
+
+def row(*cells: str) -> str:
+    return "<w:tr>" + "".join(f"<w:tc>{paragraph(cell)}</w:tc>" for cell in cells) + "</w:tr>"
+
+
+def pdf(pages: Sequence[Sequence[str]], outline: Sequence[str] = (), password: str = "") -> bytes:
+    pdfmetrics.registerFont(UnicodeCIDFont("STSong-Light"))
+    written = io.BytesIO()
+    canvas = Canvas(written, pagesize=A4, encrypt=StandardEncryption(password) if password else None)
+    for lines in pages:
+        canvas.setFont("STSong-Light", 12)
+        for number, line in enumerate(lines):
+            if line in outline:
+                canvas.bookmarkPage(line)
+                canvas.addOutlineEntry(line, line, 0)
+            canvas.drawString(60, 780 - 20 * number, line)
+        canvas.showPage()
+    canvas.save()
+    return written.getvalue()
+
+
+def test_word_has_headings_paragraphs_and_tables() -> None:
+    body = paragraph("微调方法", "1") + paragraph("LoRA 只训练 low_rank 矩阵。")
+    body += f"<w:tbl>{row('方法', '显存')}{row('QLoRA', '极低')}</w:tbl>"
+    read = read_as_text(raw_document("笔记.docx", word(body)))
+    assert read.encoding == "docx"
+    assert read.text == (
+        "# 微调方法\n\nLoRA 只训练 low_rank 矩阵。\n\n| 方法 | 显存 |\n| --- | --- |\n| QLoRA | 极低 |\n"
+    )
+
+
+def test_a_cell_of_a_word_table_is_found_as_one_of_markdown() -> None:
+    body = paragraph("微调方法", "1") + f"<w:tbl>{row('方法', '显存')}{row('QLoRA', '极低')}</w:tbl>"
+    read = read_document(raw_document("笔记.docx", word(body)))
+    assert read.document.title == "微调方法"
+    assert [row.cells[1].text for table in read.tables for row in table.rows] == ["极低"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_html_loses_what_is_not_its_text(encoding: str) -> None:
+    page = (
+        "<!DOCTYPE html>\n<html><head><title>站点</title><style>p{}</style></head><body><nav>首页 关于我们</nav>"
+        "<h2>适配器</h2><p>只训练 <b>少量</b> 参数，其余参数都被冻结。</p><script>alert(1)</script>"
+        "<ul><li>省显存</li><li>&lt;0.1%</li></ul><footer>版权所有</footer></body></html>"
+    )
+    read = read_as_text(raw_document("a.html", page.encode(encoding)))
+    assert read.encoding == encoding
+    assert read.text == "## 适配器\n\n只训练 **少量** 参数，其余参数都被冻结。\n\n- 省显存\n- <0.1%\n"
+
+
+def test_markdown_with_html_in_it_stays_as_it_is() -> None:
+    text = "# 标题\n\n<table><tr><td>a</td></tr></table>\n\n```html\n<!DOCTYPE html>\n```\n"
+    assert text_of(text.encode()) == text
+
+
+def test_a_pdf_has_its_paragraphs_whole_and_its_outline_as_headings() -> None:
+    first = [
+        "第一章 微调",
+        "LoRA 把权重的更新分解为两个低秩矩阵，训练的时候只更新这两个小",
+        "矩阵，其余的参数都被冻结。",
+    ]
+    second = ["参考资料", "Only a few parameters are trained, and all of the others are kept", "frozen."]
+    read = read_as_text(raw_document("a.pdf", pdf([first, second], outline=["第一章 微调", "参考资料"])))
+    assert read.encoding == "pdf"
+    assert read.text == (
+        "# 第一章 微调\n\nLoRA 把权重的更新分解为两个低秩矩阵，训练的时候只更新这两个小矩阵，其余的参数都被冻结。\n\n"
+        "# 参考资料\n\nOnly a few parameters are trained, and all of the others are kept frozen.\n"
+    )
+
+
+def test_what_stands_at_the_edge_of_every_page_is_none_of_its_text() -> None:
+    pages = [["内部资料", f"第 {number} 页的内容在这里。", f"{number} / 4"] for number in range(1, 5)]
+    assert text_of(pdf(pages)).split("\n\n") == [f"第 {number} 页的内容在这里。" for number in range(1, 4)] + [
+        "第 4 页的内容在这里。\n"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (pdf([["秘密"]], password=PASSWORD), "needs a password"),
+        (pdf([[]]), "there is no text in it.*OCR"),
+        (pdf([["文字"]])[:200], "can't be read"),
+        (word("")[:-30], "ZIP archive"),
+        (word("<w:p>"), "can't be read"),
+        (word(""), "no text in it"),
+        (b"<html><body><script>1</script></body></html>", "no text in it"),
+        (b"<html>" + b"<div>" * 20_000 + b"deep", "can't be read"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_the_reason(data: bytes, problem: str) -> None:
+    with pytest.raises(InputError, match=f"^a.bin: .*{problem}"):
+        text_of(data)
+
+
+def test_a_word_document_that_unpacks_to_too_much_is_not_unpacked() -> None:
+    with pytest.raises(InputError, match="unpacks to more than 200 MB"):
+        text_of(word(" " * 250_000_000))
+
+
+LINES = st.lists(st.text("微调ab 。-1", min_size=1, max_size=12).map(str.strip).filter(bool), max_size=8)
+
+
+@given(LINES)
+def test_joining_lines_changes_white_space_alone(lines: list[str]) -> None:
+    assert "".join(paragraphs(lines).split()) == "".join("".join(lines).split())
+
+
+@given(st.lists(LINES, max_size=6))
+def test_of_each_page_at_most_the_first_and_the_last_line_go(pages: list[list[str]]) -> None:
+    for before, after in zip(pages, without_margins(pages), strict=True):
+        assert after in [before, before[1:], before[:-1], before[1:-1]]
