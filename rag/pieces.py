@@ -11,6 +11,7 @@ from kb.records import Hit, Passage
 PieceKind = Literal["sentence", "lead", "item", "table_row", "code", "signature", "group"]
 
 ITEM = re.compile(r"^[ \t>]*(?:[-*+]|\d+[.)、])[ \t]+")
+_DEFINITION = re.compile(r"^[ \t>]*\*\*[^*\n]+\*\*[：:][ \t]*\S")
 _SENTENCE = re.compile(r"(?:[^。！？!?；\n.]|\.(?!\s))+[。！？!?；.]*[”’」』）)]*")
 _HEADING = re.compile(r"^[ \t>]*#{1,6}[ \t]")
 _FENCE = re.compile(r"^[ \t>]*(```+|~~~+)")
@@ -141,7 +142,7 @@ def _cut_lines(hit: Hit, lines: Sequence[_Line]) -> Iterator[Piece]:
                 header = row_cells(line.text)
             elif not _RULE.match(line.text):
                 yield _piece(hit, line.start, line.end, "table_row", header=header)
-        elif ITEM.match(line.text):
+        elif ITEM.match(line.text) or _DEFINITION.match(line.text):
             stop = _item_end(lines, at)
             yield _piece(hit, line.start, lines[stop - 1].end, "item", lead=lead)
         elif not any(form.match(line.text) for form in (_HEADING, _RULE, _IMAGE)):
@@ -209,7 +210,7 @@ def _wrapped_end(lines: Sequence[_Line], at: int) -> int:
 
 
 def _starts_something(text: str) -> bool:
-    return any(pattern.match(text) for pattern in (ITEM, _FENCE, _ROW, _HEADING))
+    return any(pattern.match(text) for pattern in (ITEM, _DEFINITION, _FENCE, _ROW, _HEADING))
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
