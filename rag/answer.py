@@ -262,7 +262,7 @@ class Answerer:
     ) -> Answer:
         chosen: list[Piece] = []
         if evidence.answerable:
-            chosen = choose(evidence.pieces, rank(question, evidence.pieces, nats, self.weights))
+            chosen = choose(question, evidence.pieces, rank(question, evidence.pieces, nats, self.weights))
         citations = tuple(
             cite(n, piece, self.document(piece.hit.passage.document_id)) for n, piece in enumerate(chosen, 1)
         )

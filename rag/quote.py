@@ -27,6 +27,9 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z][\w.+-]*")
 _NAME = re.compile(r".[A-Z0-9_]")
 
+_WHY = re.compile(r"为什么|为何|为啥|原因|\b(?:why|reason)\b", re.IGNORECASE)
+_BECAUSE = re.compile(r"这?是?(?:因为|由于)|原因|(?:this is |that is )?(?:because|since)\b", re.IGNORECASE)
+
 _LEADS = re.compile(r"[：:]$")
 _PROPERTY = re.compile(r"^\w{2,6}[：:]")
 _NUMBERING = re.compile(r"^\W*(?:\d[\d.]*\s+)?")
@@ -144,11 +147,19 @@ def shortlist(question: str, candidates: Sequence[Piece], weights: Weights, most
         return list(candidates)
     scores = rank(question, candidates, None, weights)
     kept = sorted(sorted(range(len(candidates)), key=lambda i: -scores[i])[:most])
-    return [candidates[i] for i in kept]
+    brought = (_brought_by(candidates[i], question, candidates) for i in kept)
+    spans = {candidates[i].span for i in kept} | {piece.span for piece in brought if piece}
+    return [piece for piece in candidates if piece.span in spans]
 
 
 def choose(
-    candidates: Sequence[Piece], scores: NDArray[np.float64], *, budget: int = 220, most: int = 4, margin: float = 0.25
+    question: str,
+    candidates: Sequence[Piece],
+    scores: NDArray[np.float64],
+    *,
+    budget: int = 220,
+    most: int = 4,
+    margin: float = 0.25,
 ) -> list[Piece]:
     """The best piece and those nearly as good, within `budget` characters, in the order in which they are best read.
 
@@ -165,16 +176,19 @@ def choose(
             continue
         chosen.append(piece)
         room -= len(piece.text)
-        if piece.kind == "lead" and (follower := _follower(piece, candidates)):
-            chosen.append(follower)
-            room -= len(follower.text)
+        brought = _brought_by(piece, question, candidates)
+        if brought and not any(brought.overlaps(other) for other in chosen):
+            chosen.append(brought)
+            room -= len(brought.text)
     passages = list(dict.fromkeys(piece.hit.passage.id for piece in chosen))
     return sorted(chosen, key=lambda piece: (passages.index(piece.hit.passage.id), piece.start))
 
 
-def _follower(lead: Piece, candidates: Sequence[Piece]) -> Piece | None:
-    """What stands right below a lead."""
-    below = (piece for piece in candidates if lead.leads_to(piece))
+def _brought_by(piece: Piece, question: str, candidates: Sequence[Piece]) -> Piece | None:
+    """What a piece is not quoted without: a lead what stands below it, a claim its reason if that is asked for."""
+    below = (other for other in candidates if piece.leads_to(other))
+    if piece.kind != "lead":
+        below = (other for other in below if _WHY.search(question) and _BECAUSE.match(shown(other)))
     return next(below, None)
 
 

@@ -54,7 +54,7 @@ def test_a_lead_that_is_chosen_brings_what_it_leads_to() -> None:
     scores = [1.0, 0.0]
     import numpy as np
 
-    assert [piece.kind for piece in choose(found, np.array(scores))] == ["lead", "code"]
+    assert [piece.kind for piece in choose("", found, np.array(scores))] == ["lead", "code"]
 
 
 @given(text=st.text(st.sampled_from("低a。-：\n `1. "), max_size=80))

@@ -55,6 +55,15 @@ def test_item_knows_its_headings_and_lead_and_row_its_header() -> None:
     assert found[6].header == ("框架", "参数")
 
 
+def test_lines_that_each_define_a_name_are_items() -> None:
+    text = "**大模型：**\n**分解器**：拆分任务\n**选择器**：选择行动"
+    assert kinds(pieces([hit(text)])) == [
+        ("lead", "**大模型：**"),
+        ("item", "**分解器**：拆分任务"),
+        ("item", "**选择器**：选择行动"),
+    ]
+
+
 def test_row_alone_takes_the_header_of_its_table() -> None:
     (row,) = pieces([hit("| T5 | 编码-解码 |", "table_row", header=("模型", "类型"))])
     assert row.header == ("模型", "类型")

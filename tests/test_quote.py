@@ -45,15 +45,37 @@ def test_shortlist_keeps_the_best_in_the_order_given() -> None:
 
 def test_pieces_nearly_as_good_are_added_in_the_order_of_the_text() -> None:
     candidates = found(PROSE)
-    chosen = choose(candidates, np.array([0.8, 0.1, 1.0]), margin=0.25)
+    chosen = choose("", candidates, np.array([0.8, 0.1, 1.0]), margin=0.25)
     assert [piece.text for piece in chosen] == ["BitFit 只训练偏置。", "ASGI 支持异步。"]
 
 
 def test_budget_and_number_hold_but_the_best_piece_always_stands() -> None:
     candidates = found(PROSE)
     equal = np.array([1.0, 0.99, 0.98])
-    assert len(choose(candidates, equal, most=2)) == 2
-    assert [piece.text for piece in choose(candidates, equal, budget=1)] == ["BitFit 只训练偏置。"]
+    assert len(choose("", candidates, equal, most=2)) == 2
+    assert [piece.text for piece in choose("", candidates, equal, budget=1)] == ["BitFit 只训练偏置。"]
+
+
+@pytest.mark.parametrize(
+    ("text", "question", "quoted"),
+    [
+        ("它不容易忘。因为它近似全量微调。它很快。", "它为什么不容易忘？", ["它不容易忘。", "因为它近似全量微调。"]),
+        ("它不容易忘。因为它近似全量微调。它很快。", "它容易忘吗？", ["它不容易忘。"]),
+        (
+            "It forgets little. Because it is close.",
+            "Why does it forget little?",
+            ["It forgets little.", "Because it is close."],
+        ),
+        ("它不容易忘。它很快。", "它为什么不容易忘？", ["它不容易忘。"]),
+    ],
+)
+def test_a_reason_is_quoted_with_what_it_explains_if_it_is_asked_for(
+    text: str, question: str, quoted: list[str]
+) -> None:
+    candidates = found(text)
+    scores = np.array([1.0, *[0.0] * (len(candidates) - 1)])
+    assert [piece.text for piece in choose(question, candidates, scores)] == quoted
+    assert [piece.text for piece in shortlist(question, candidates, Weights(), most=1)][: len(quoted)] == quoted
 
 
 def test_row_reads_with_its_column_names() -> None:
