@@ -27,6 +27,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from kb.errors import InputError
 from models.corpus import is_held_out, read_corpus, read_rows
+from models.schedules import set_rate, warm_up
 from models.tokenizer import END_OF_TEXT, TURN_END, train_tokenizer
 
 # How often a collection is seen in one pass: less than once where it is machine-translated or far from the subject.
@@ -167,9 +168,7 @@ class Trainer:
 
     def train_step(self, rate: float) -> float:
         """One update at `rate` times the full learning rate; returns the loss in nats a token."""
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = self.config.learning_rate * rate
+        set_rate(self.optimisers, self.config.learning_rate * rate)
         ids = self.batch(self.step)
         with torch.autocast(self.device, dtype=torch.bfloat16):
             loss = self.model(input_ids=ids, labels=ids).loss
@@ -234,7 +233,7 @@ def train(trainer: Trainer, minutes: float, checkpoint_minutes: float = 10) -> N
     began = saved = time.monotonic()
     losses: list[float] = []
     while time.monotonic() - began < minutes * 60:
-        losses.append(trainer.train_step(min(1.0, (trainer.step + 1) / trainer.config.warmup_steps)))
+        losses.append(trainer.train_step(warm_up(trainer.step, trainer.config.warmup_steps)))
         if trainer.step % 50 == 0:
             trainer.log(loss=round(sum(losses) / len(losses), 4), seconds=round(time.monotonic() - began, 1))
             losses.clear()

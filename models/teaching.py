@@ -4,7 +4,6 @@ It is written out, where transformers has a Trainer, because batches are filled 
 takes the very steps that it would have taken.
 """
 
-import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ import torch
 from kb.errors import InputError
 from models.conversations import batches, padded, padded_pairs
 from models.methods import Method, after_step, state_megabytes
+from models.schedules import cosine, set_rate
 from models.template import Supervised
 from models.threads import few_threads
 
@@ -165,8 +165,7 @@ class Teacher:
         return total / max(count, 1)
 
     def _learn(self, batch: Sequence[Supervised]) -> float:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * schedule(self.step, self.steps)
+        set_rate([self.optimiser], self.rate * cosine(self.step, self.steps, warmup=max(1, self.steps // 20)))
         with torch.autocast(self.model.device.type, dtype=torch.bfloat16):
             loss = self.model(**self._fed(batch)).loss
         loss.backward()
@@ -246,11 +245,3 @@ def steps_of(batches_per_epoch: int, config: FinetuneConfig) -> int:
 def original_size(parameter: torch.Tensor) -> int:
     """How many numbers a parameter stands for, also when bitsandbytes packs two into a byte."""
     return parameter.numel() * (2 if parameter.dtype == torch.uint8 else 1)
-
-
-def schedule(step: int, steps: int) -> float:
-    """The share of the full learning rate: linear warm-up over a twentieth, then half a cosine."""
-    warmup = max(1, steps // 20)
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))

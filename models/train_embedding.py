@@ -8,7 +8,6 @@ again, so that a stopped run goes on where it was.
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -36,6 +35,7 @@ from models.embedding_sources import (
     read_translations,
     training_documents,
 )
+from models.schedules import cosine, set_rate
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,8 @@ class ContrastiveTrainer:
 
     def train_step(self) -> float:
         """One update; the rate rises over the warm-up and then falls as a cosine to zero."""
-        left = (self.step - self.config.warmup) / max(1, self.config.steps - self.config.warmup)
-        rate = min((self.step + 1) / self.config.warmup, 0.5 * (1 + math.cos(math.pi * max(0.0, left))))
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * rate
+        share = cosine(self.step, self.config.steps, self.config.warmup)
+        set_rate([self.optimiser], self.config.learning_rate * share)
         shares = zip(self.sources, self.config.shares, strict=True)
         loss = self.loss([pair for source, share in shares for pair in source.draw(round(share * self.config.batch))])
         loss.backward()  # type: ignore[no-untyped-call]

@@ -10,6 +10,7 @@ import torch
 from kb.settings import Settings
 from models.load import load_chat
 from models.pretrain import PretrainConfig, Trainer, decay, export, prepare
+from models.schedules import cosine, stable_then_decay
 
 CONFIG = PretrainConfig(
     vocab_size=600,
@@ -84,3 +85,9 @@ def test_exported_model_is_an_ordinary_folder(run: Path, tmp_path: Path) -> None
     assert chat.window == CONFIG.context
     made_state, loaded_state = made.model.state_dict(), chat.model.state_dict()
     assert all(torch.equal(loaded_state[name].bfloat16(), made_state[name]) for name in made_state)
+
+
+def test_learning_rates_rise_and_fall() -> None:
+    assert [round(cosine(step, 40, 2), 2) for step in (0, 1, 2, 21, 39)] == [0.5, 1, 1, 0.5, 0]
+    rates = [stable_then_decay(step, 10, 2, decay=0.6, floor=0.1) for step in range(10)]
+    assert [round(rate, 2) for rate in rates] == [0.5, 1, 1, 1, 1, 0.85, 0.7, 0.55, 0.4, 0.25]

@@ -31,6 +31,7 @@ from ingest.mojibake.network import AROUND, FAR, HIDDEN, UNKNOWN
 from ingest.mojibake.symbols import NEWLINE, symbols
 from ingest.mojibake.train import SMALLEST_WORD
 from models.corpus import is_held_out, read_corpus, read_rows
+from models.schedules import set_rate, stable_then_decay
 
 SPECIAL = {UNKNOWN: "\ufffd", HIDDEN: "\ufffe"}
 TIMES = {"laws": 0.4, "dotnet-docs-zh": 0.6, "sql-docs-zh": 0.6, "reading": 4}  # how often a collection is seen; else 1
@@ -230,11 +231,8 @@ class Trainer:
         return near, everything, (among.argmax(1) == 0).float().mean()
 
     def train_step(self) -> float:
-        done = self.step / self.steps
-        rate = self.rate * min(1.0, (self.step + 1) / WARMUP, 0.02 + 0.98 * (1 - done) / 0.6)
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+        share = stable_then_decay(self.step, self.steps, WARMUP, decay=0.6, floor=0.02)
+        set_rate(self.optimisers, self.rate * share)
         generator = torch.Generator().manual_seed(self.step)
         sizes = {self.shape.rows - self.shape.word_rows: self.text, self.shape.word_rows: self.words}
         parts = [
