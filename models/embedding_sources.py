@@ -1,6 +1,5 @@
 """What the embedding learns from: documents, translations and reading questions, each with hard negatives."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from tokenizers import Tokenizer
 
 from models.corpus import CorpusDocument, is_held_out, read_corpus, read_rows
 from models.embedding_pairs import Ids, Pair, PairCutter, Section, encode, read_sections
+from models.parallel import met_glosses
 
 # How often a collection's documents are drawn, for their size: far from the subject or translated by machine, less.
 WEIGHTS = {
@@ -21,7 +21,6 @@ WEIGHTS = {
     **dict.fromkeys(("d2l-zh", "lmdeploy", "colossalai", "vllm-cn"), 2),
     **dict.fromkeys(("llm-action", "self-llm", "hf-course", "transformers", "ms-swift", "prompt-guide"), 3),
 }
-_GLOSS = re.compile(r"([\u4e00-\u9fff]{2,12}) ?[（(] ?([A-Za-z][A-Za-z0-9 \-]{1,40}?) ?[)）]")
 _MOST_GLOSSED = 12
 READING = ("cmrc2018_trial", "drcd_dev")
 READING_HELD_OUT = "drcd_test"  # kept whole for choosing fusion weights and for calibrating abstention
@@ -184,7 +183,7 @@ def read_glosses(documents: Iterable[CorpusDocument], tokenizer: Tokenizer) -> l
     """English in brackets after Chinese, as in 适配器（adapter）; what stands after too many terms is no gloss."""
     import jieba
 
-    met = {match for document in documents for match in _GLOSS.findall(document.text)}
+    met = met_glosses(documents)
     spread = Counter(english.casefold() for _, english in met)
     return [
         Gloss([encode(tokenizer, word) for word in jieba.cut(chinese, HMM=False)], encode(tokenizer, english))

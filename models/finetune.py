@@ -16,7 +16,8 @@ from models.conversations import supervised_rows
 from models.families import family_of
 from models.fit import base_config
 from models.inspect import MANIFEST, config_digest, fingerprint, locate, read_json
-from models.load import chosen_template, load_base, load_tokenizer, pick_device
+from models.load import load_base, pick_device
+from models.load_tokenizer import chosen_template, load_tokenizer
 from models.methods import METHODS, Shape, Task, put_on
 from models.teaching import FinetuneConfig, Progress, Record, Teacher
 from models.template import ChatTemplate
@@ -58,7 +59,8 @@ def finetune(
     method = METHODS[config.method]
     _check_out(out, full=method.config is None)
     tokenizer = load_tokenizer(folder)
-    tokenizer.chat_template = chosen_template(None, tokenizer, family_of(folder)) or tokenizer.chat_template
+    family = family_of(folder)
+    tokenizer.chat_template = chosen_template(None, tokenizer, family) or tokenizer.chat_template
     template = ChatTemplate(tokenizer)
     shape = base_config(folder)
     encodes = bool(shape.is_encoder_decoder)
@@ -75,7 +77,8 @@ def finetune(
     # AdaLoRA has to know its steps before the batches are counted: by tokens, which is near enough
     guess = int(config.epochs * sum(len(row.ids) for row in rows) / config.batch_tokens)
     task: Task = "SEQ_2_SEQ_LM" if encodes else "CAUSAL_LM"
-    model = put_on(loaded, method, Shape(config.rank, config.alpha, config.dropout, max(1, guess), task))
+    targets = family.lora_targets if family else ()
+    model = put_on(loaded, method, Shape(config.rank, config.alpha, config.dropout, max(1, guess), task, targets))
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     teacher = Teacher(model, method, rows, config, pad=int(pad or 0), checkpoint=out / CHECKPOINT)
     if resume:

@@ -20,7 +20,7 @@ WRITES_WELL = 400_000_000  # the smallest instruction-tuned models that follow o
 
 
 class ChatModel:
-    """A causal language model with its tokenizer and adapters by name, in this process; see `models.chat.Chat`."""
+    """A language model with its tokenizer and adapters by name, in this process; see `models.chat.Chat`."""
 
     scores = True
 

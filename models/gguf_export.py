@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from kb.errors import InputError, ModelError
 from models.gguf_tokenizer import write_tokenizer
-from models.load import load_base, load_tokenizer
+from models.load import load_base
+from models.load_tokenizer import load_tokenizer
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2"}
 

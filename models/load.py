@@ -7,15 +7,27 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from transformers import AutoTokenizer, BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    BitsAndBytesConfig,
+    PreTrainedModel,
+)
 from transformers.utils import logging
 
 from kb.errors import ModelError
 from kb.settings import WEIGHTS, Settings
-from models.families import Family, family_named, family_of
+from models.families import family_of
 from models.fit import base_config, check_fit, model_class
 from models.generate import ChatModel
-from models.inspect import AdapterFacts, classify, fingerprint, inspect_adapter, locate, tensor_shapes, weight_files
+from models.inspect import (
+    AdapterFacts,
+    classify,
+    fingerprint,
+    inspect_adapter,
+    locate,
+    tensor_shapes,
+    weight_files,
+)
+from models.load_tokenizer import check_token_ids, chosen_template, load_tokenizer
 from models.names import parse_adapters
 from models.switching import Adapters, peft_name
 from models.template import ChatTemplate
@@ -39,7 +51,8 @@ def load_chat(settings: Settings) -> ChatModel:
         base, pick_device(settings.device), dtype=settings.dtype, quantization=settings.quantization, trust_code=trust
     )
     tokenizer = load_tokenizer(base, *adapters.values(), trust_code=trust)
-    _check_token_ids(tokenizer, model, base, max((adapter.rows or 0 for adapter in adapters.values()), default=0))
+    brought = max((adapter.rows or 0 for adapter in adapters.values()), default=0)
+    check_token_ids(tokenizer, base, brought or embedding_rows(model))
     family = family_of(base)
     template = ChatTemplate(tokenizer, chosen_template(settings.chat_template, tokenizer, family))
     if adapters:
@@ -172,44 +185,6 @@ def _quantised(quantization: str, device: torch.device, compute: torch.dtype) ->
     return {"quantization_config": chosen, "device_map": {"": device}}
 
 
-def load_tokenizer(base: Path, *adapters: AdapterFacts, trust_code: bool = False) -> PreTrainedTokenizerBase:
-    """The adapters' tokenizer when one was saved with them, else the base's.
-
-    Raises:
-        ModelError: there is none, or two adapters brought different ones.
-    """
-    saved = [adapter.folder for adapter in adapters if (adapter.folder / "tokenizer_config.json").is_file()]
-    loaded = [_tokenizer(folder, trust_code=trust_code) for folder in saved or [base]]
-    for folder, tokenizer in zip(saved[1:], loaded[1:], strict=True):
-        if tokenizer.get_vocab() != loaded[0].get_vocab():
-            raise ModelError(f"{folder} and {saved[0]} brought different tokenizers. Load one of them at a time.")
-    return loaded[0]
-
-
-def _tokenizer(folder: Path, *, trust_code: bool) -> PreTrainedTokenizerBase:
-    try:
-        return cast("PreTrainedTokenizerBase", AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_code))
-    except (OSError, ValueError) as problem:
-        raise ModelError(f"{folder}: no tokenizer can be loaded from it: {problem}") from problem
-
-
-def chosen_template(wanted: str | None, tokenizer: PreTrainedTokenizerBase, family: Family | None) -> str | None:
-    """The template that was set, by file or family; None for the tokenizer's own; else the family's.
-
-    Raises:
-        ModelError: what was set is neither a file nor a family.
-    """
-    if wanted is None:
-        return family.jinja if family and not tokenizer.chat_template else None
-    named = family_named(wanted)
-    if named:
-        return named.jinja
-    file = Path(wanted).expanduser()
-    if not file.is_file():
-        raise ModelError(f"GUIDE_CHAT_TEMPLATE = {wanted}: neither a file nor a family. `guide models` lists families.")
-    return file.read_text(encoding="utf-8")
-
-
 def attach(
     model: PreTrainedModel, adapters: Mapping[str, AdapterFacts], base: Path, *, trust_code: bool = False
 ) -> PreTrainedModel:
@@ -283,13 +258,3 @@ def _check_finite(model: torch.nn.Module, folder: Path) -> None:
             raise ModelError(f"{folder}: {name} was not loaded. Download or save the model again.")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{folder}: {name} holds NaN or infinity. Train or download it again.")
-
-
-def _check_token_ids(tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, folder: Path, brought: int) -> None:
-    rows = brought or embedding_rows(model)
-    largest = max(tokenizer.get_vocab().values())
-    if largest >= rows:
-        raise ModelError(
-            f"{folder}: the tokenizer's largest id is {largest}, but the model has only {rows} embeddings. "
-            "Use the tokenizer that came with the model."
-        )

@@ -30,13 +30,18 @@ VIRTUAL_TOKENS = 16
 
 @dataclass(frozen=True)
 class Shape:
-    """What the methods take: LoRA's rank, scaling and dropout, for how many steps AdaLoRA will run, and peft's task."""
+    """What the methods take: LoRA's rank, scaling and dropout, for how many steps AdaLoRA will run, and peft's task.
+
+    `targets` are the layers that LoRA adapts, by name; those that the model lacks are left out, and if it has none of
+    them, all linear ones are adapted.
+    """
 
     rank: int
     alpha: int
     dropout: float
     steps: int
     task: Task = "CAUSAL_LM"
+    targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def _lora(shape: Shape, more: dict[str, Any]) -> Any:
         r=shape.rank,
         lora_alpha=shape.alpha,
         lora_dropout=shape.dropout,
-        target_modules="all-linear",
+        target_modules=list(shape.targets) or "all-linear",
         **more,
     )
 
@@ -92,7 +97,7 @@ def _adalora(shape: Shape, more: dict[str, Any]) -> Any:
         total_step=max(shape.steps, 10),
         tinit=max(shape.steps, 10) // 5,
         tfinal=max(shape.steps, 10) // 4,
-        target_modules="all-linear",
+        target_modules=list(shape.targets) or "all-linear",
         **more,
     )
 
@@ -167,6 +172,8 @@ def put_on(model: Any, method: Method, shape: Shape) -> Any:
             f"The method {method.name} does not suit an encoder-decoder: peft can't stream what it writes. "
             "Choose another --method, such as lora."
         )
+    there = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    shape = replace(shape, targets=tuple(name for name in shape.targets if name in there))
     transposed = any(isinstance(module, Conv1D) for module in model.modules())
     try:
         adapted = get_peft_model(model, method.config(shape, {"fan_in_fan_out": True} if transposed else {}))

@@ -45,8 +45,12 @@ def convert(folder: Path, out: Path) -> list[str]:
     if not is_original_llama(folder):
         raise InputError(f"{folder}: no params.json with consolidated.*.pth. Give an original checkpoint's folder.")
     shards = [_read(file) for file in sorted(folder.glob("consolidated.*.pth"))]
-    joined = {name: _joined(name, [shard[name] for shard in shards]) for name in shards[0] if name != "rope.freqs"}
-    config = _config(read_json(folder / "params.json"), joined)
+    params = read_json(folder / "params.json")
+    if params.get("use_scaled_rope"):
+        raise InputError(f"{folder}: Llama 3.1 or later, whose positions are stretched. Get it in Hugging Face's form.")
+    tensors = [name for name in shards[0] if not name.endswith("rope.freqs")]
+    joined = {name: _joined(name, [shard[name] for shard in shards]) for name in tensors}
+    config = _config(params, joined)
     state = {_renamed(name): _layout(name, tensor, config) for name, tensor in joined.items()}
     with torch.device("meta"):
         model = LlamaForCausalLM(config)
@@ -102,9 +106,10 @@ def _config(params: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> L
 
 def _renamed(name: str) -> str:
     found = re.fullmatch(r"layers\.(\d+)\.(.+)", name)
-    if found:
-        return f"model.layers.{found[1]}.{_NAMES[found[2]]}"
-    return _NAMES[name]
+    inner = _NAMES.get(found[2] if found else name)
+    if inner is None:
+        raise InputError(f"The checkpoint holds {name}, which no Llama has. Give an original Llama checkpoint.")
+    return f"model.layers.{found[1]}.{inner}" if found else inner
 
 
 def _layout(name: str, tensor: torch.Tensor, config: LlamaConfig) -> torch.Tensor:

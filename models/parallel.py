@@ -81,11 +81,16 @@ def nearest_lines(english: str, chinese: str, translate: Translate) -> list[Pair
 
 def glosses(documents: Iterable[CorpusDocument]) -> Iterator[Pair]:
     """English in brackets after Chinese, as in 适配器（adapter）: as often as documents have it, up to a few times."""
-    met = Counter(match for document in documents for match in set(_GLOSS.findall(document.text)))
+    met = met_glosses(documents)
     spread = Counter(english.casefold() for _, english in met)
     for (chinese, english), count in met.items():
         if spread[english.casefold()] <= _MOST_GLOSSED:
             yield from [(english, chinese)] * min(count, _GLOSS_COUNTS)
+
+
+def met_glosses(documents: Iterable[CorpusDocument]) -> Counter[tuple[str, str]]:
+    """In how many documents each (Chinese, English in brackets after it) stands."""
+    return Counter(match for document in documents for match in set(_GLOSS.findall(document.text)))
 
 
 def _sections(text: str) -> list[tuple[str, list[str]]]:

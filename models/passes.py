@@ -47,7 +47,7 @@ class Passes:
         return not self.encodes and len(self.adapters.groups([request.adapter for request in batch])) == 1
 
     def _write_group(self, group: Sequence[Request], give_way: Callable[[], bool]) -> None:
-        ids, mask = self._left_padded([request.prompt + request.written for request in group])
+        ids, mask = self._padded([request.prompt + request.written for request in group])
         with (
             torch.inference_mode(),
             few_threads(self.model),
@@ -83,7 +83,7 @@ class Passes:
     def _continued_logits(
         self, prompts: Sequence[list[int]], target: list[int], names: Sequence[str | None], adapting: dict[str, Any]
     ) -> torch.Tensor:
-        ids, mask = self._left_padded([prompt + target for prompt in prompts])  # [n, tokens]
+        ids, mask = self._padded([prompt + target for prompt in prompts])  # [n, tokens]
         if self.adapters.takes_positions(names):
             adapting = adapting | {"position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
         output = self.model(
@@ -95,15 +95,22 @@ class Passes:
         self, prompts: Sequence[list[int]], target: list[int], names: Sequence[str | None], adapting: dict[str, Any]
     ) -> torch.Tensor:
         del names
-        ids, mask = self._left_padded(prompts)
+        ids, mask = self._padded(prompts)
         start = self.model.config.decoder_start_token_id
         begun = torch.tensor([[start, *target[:-1]]], device=ids.device).expand(len(prompts), -1)
         output = self.model(input_ids=ids, attention_mask=mask, decoder_input_ids=begun, use_cache=False, **adapting)
         return cast("torch.Tensor", output.logits)
 
-    def _left_padded(self, rows: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Ids and attention mask, both [n, longest], on the model's device."""
+    def _padded(self, rows: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids and attention mask, both [n, longest], on the model's device.
+
+        Filled on the left, so that every row goes on at its end; on the right for encoders, which count from there.
+        """
         width = max(len(row) for row in rows)
-        ids = torch.tensor([[self.pad] * (width - len(row)) + row for row in rows], device=self.model.device)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.model.device)
-        return ids, mask
+        ids = [self._filled(row, self.pad, width) for row in rows]
+        mask = [self._filled([1] * len(row), 0, width) for row in rows]
+        return torch.tensor(ids, device=self.model.device), torch.tensor(mask, device=self.model.device)
+
+    def _filled(self, row: list[int], fill: int, width: int) -> list[int]:
+        filling = [fill] * (width - len(row))
+        return row + filling if self.encodes else filling + row

@@ -155,7 +155,10 @@ def write_original(model: LlamaForCausalLM, folder: Path, parts: int) -> None:
             shard[name] = piece.clone()
     folder.mkdir()
     for number, shard in enumerate(shards):
-        torch.save(shard | {"rope.freqs": torch.ones(4)}, folder / f"consolidated.{number:02}.pth")
+        torch.save(
+            shard | {"layers.0.attention.inner_attention.rope.freqs": torch.ones(4)},
+            folder / f"consolidated.{number:02}.pth",
+        )
     shape = {"dim": 32, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "norm_eps": 1e-6, "vocab_size": -1}
     (folder / "params.json").write_text(json.dumps(shape))
 
@@ -168,6 +171,19 @@ def test_an_original_llama_checkpoint_answers_as_it_did(base: Path, tmp_path: Pa
     assert "tokenizer.json" in todo[0]
     again = LlamaForCausalLM.from_pretrained(tmp_path / "converted")
     assert torch.allclose(logits(again), logits(model), atol=1e-4)
+
+
+def test_an_original_checkpoint_that_is_not_understood(base: Path, tmp_path: Path) -> None:
+    model = LlamaForCausalLM.from_pretrained(base, tie_word_embeddings=False)
+    write_original(model, tmp_path / "original", 1)
+    file = tmp_path / "original" / "consolidated.00.pth"
+    torch.save(torch.load(file) | {"layers.0.attention.gate.weight": torch.ones(4, 4)}, file)
+    with pytest.raises(InputError, match=r"holds layers\.0\.attention\.gate\.weight, which no Llama has"):
+        convert(tmp_path / "original", tmp_path / "converted")
+    params = tmp_path / "original" / "params.json"
+    params.write_text(json.dumps(json.loads(params.read_text()) | {"use_scaled_rope": True}))
+    with pytest.raises(InputError, match=r"positions are stretched\. Get it in Hugging Face's form"):
+        convert(tmp_path / "original", tmp_path / "converted")
 
 
 class Hostile:

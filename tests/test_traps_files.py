@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 
 from kb.errors import ModelError
 from kb.settings import Settings
 from models.load import _check_finite, load_chat
+from models.load_tokenizer import load_tokenizer
 from tests.model_folders import edit_json, loaded
+from tests.tiny import make_base
 
 
 def test_trap_12_a_hub_id_that_is_not_cached_while_offline() -> None:
@@ -141,3 +144,10 @@ def test_a_device_that_is_not_there(base: Path) -> None:
 
 def test_a_copy_of_the_base_is_the_base(base: Path, adapter: Path, tmp_path: Path) -> None:
     loaded(shutil.copytree(base, tmp_path / "copied"), adapter)
+
+
+def test_the_tokenizer_is_what_its_file_says_whatever_the_models_shape(tmp_path: Path) -> None:
+    base = make_base(tmp_path / "base", shape="qwen2")  # transformers would cut its text as Qwen2 does
+    text = "什么是 LoRA？ It's r=16:\n\tf(1234)"
+    written = Tokenizer.from_file(str(base / "tokenizer.json")).encode(text, add_special_tokens=False)
+    assert load_tokenizer(base)(text, add_special_tokens=False)["input_ids"] == written.ids

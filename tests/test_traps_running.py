@@ -39,7 +39,7 @@ METHODS: dict[str, PeftConfig] = {
 every_method = pytest.mark.parametrize("method", METHODS)
 
 
-@pytest.mark.parametrize("shape", ["llama", "qwen2", "gpt2", "t5"])
+@pytest.mark.parametrize("shape", ["llama", "qwen2", "gpt2", "t5", "bart"])
 def test_trap_17_a_padded_batch_writes_what_each_writes_alone(tmp_path: Path, shape: str) -> None:
     chat = loaded(make_base(tmp_path / shape, shape=shape), chat_template="chatglm3" if shape == "t5" else None)
     together = chat.generate(CONVERSATIONS, [None] * 4, max_new_tokens=24)

@@ -9,6 +9,8 @@ import torch
 from peft import LoraConfig, PeftConfig, get_peft_model
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -57,7 +59,7 @@ def byte_level_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_base(folder: Path, seed: int = 0, hidden: int = 32, layers: int = 2, shape: str = "llama") -> Path:
-    """A base in the shape of llama, qwen2, gpt2 or t5 (of which those wider than 32 are tame enough to be taught)."""
+    """A base in the shape of llama, qwen2, gpt2, bart or t5 (a t5 wider than 32 is tame enough to be taught)."""
     tokenizer = tiny_tokenizer()
     torch.manual_seed(seed)
     model = _model(shape, hidden, layers, tokenizer)
@@ -84,6 +86,20 @@ def _model(shape: str, hidden: int, layers: int, tokenizer: PreTrainedTokenizerF
         return T5ForConditionalGeneration(
             T5Config(initializer_factor=3.0 if hidden == 32 else 1.0, **sizes, **shared, **more)
         )
+    if shape == "bart":
+        heads: dict[str, Any] = {
+            "encoder_attention_heads": 4,
+            "decoder_attention_heads": 4,
+            "max_position_embeddings": 256,
+        }
+        sides: dict[str, Any] = {
+            "encoder_layers": layers,
+            "decoder_layers": layers,
+            "encoder_ffn_dim": 64,
+            "decoder_ffn_dim": 64,
+        }
+        begun: dict[str, Any] = {"decoder_start_token_id": shared["eos_token_id"], "init_std": 1.0}
+        return BartForConditionalGeneration(BartConfig(d_model=hidden, **heads, **sides, **shared, **begun))
     kinds: dict[str, Any] = {"llama": (LlamaForCausalLM, LlamaConfig), "qwen2": (Qwen2ForCausalLM, Qwen2Config)}
     kind, config = kinds[shape]
     made: PreTrainedModel = kind(
