@@ -4,12 +4,13 @@ import threading
 
 from ingest.pipeline import ReadDocument, read_document
 from ingest.process import WorkerProcess
-from kb.errors import WorkerError
+from kb.errors import InputError, WorkerError
 from kb.records import RawDocument
 
 __all__ = ["ReadingProcess"]
 
 NICENESS = 10  # it gives way to answers
+PATIENCE = 60, 120  # seconds for any document, and for each megabyte: some ten times as long as it takes
 
 
 class ReadingProcess:
@@ -23,14 +24,21 @@ class ReadingProcess:
         """As `read_document`.
 
         Raises:
-            InputError: the bytes are no text.
+            InputError: the bytes are no document that can be read, or not in a time that lets others have their turn.
             WorkerError: the process was killed; the next document gets a new one.
         """
+        at_all, a_megabyte = PATIENCE
+        seconds = at_all + a_megabyte * len(raw.data) / 1_000_000
         with self._lock:
             worker = self._started()
             try:
                 worker.send(raw)
-                return worker.receive()
+                return worker.receive(seconds)
+            except TimeoutError as problem:
+                worker.close()
+                raise InputError(
+                    f"{raw.name}: not read after {seconds:.0f} seconds. Use `guide ingest`, or split the file."
+                ) from problem
             except WorkerError as problem:
                 raise WorkerError(
                     f"{raw.name}: the process that read it was killed, perhaps for want of memory. "
@@ -45,7 +53,7 @@ class ReadingProcess:
             self._worker = None
 
     def _started(self) -> WorkerProcess[RawDocument, ReadDocument]:
-        if self._worker is not None and self._worker.pipe.poll():  # ended, since it owes nothing
+        if self._worker is not None and self._worker.ended:
             self._worker.close()
             self._worker = None
         if self._worker is None:

@@ -39,6 +39,11 @@ class WorkerProcess(Generic[Given, Done]):
         self._process.start()
         there.close()
 
+    @property
+    def ended(self) -> bool:
+        """Whether a process that has nothing to do was closed, or killed."""
+        return self.pipe.closed or self.pipe.poll()
+
     def send(self, given: Given) -> None:
         """Gives it something to do; raises WorkerError if the process was killed."""
         try:
@@ -46,13 +51,16 @@ class WorkerProcess(Generic[Given, Done]):
         except OSError as problem:
             raise WorkerError(KILLED) from problem
 
-    def receive(self) -> Done:
+    def receive(self, seconds: float | None = None) -> Done:
         """What comes of the thing given first, when it is done; raises what `work` raised.
 
         Raises:
+            TimeoutError: nothing has come of it in so many seconds; the process is still at it.
             WorkerError: the process was killed, perhaps while it sent.
         """
         done: Done
+        if not self.pipe.poll(seconds):
+            raise TimeoutError
         try:
             done, problem = self.pipe.recv()
         except (EOFError, OSError) as ended:
