@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 GUIDE = str(Path(sys.executable).with_name("guide"))
 SECONDS_TO_END = 60
@@ -24,7 +25,7 @@ class Server:
         found = re.search(r"http://\S+:\d+", self._said[0])
         assert found is not None, self._said[0]
         self.url = found[0]
-        self._listening = threading.Thread(target=self._said.extend, args=(process.stderr,), daemon=True)
+        self._listening = threading.Thread(target=self._listen, args=(process.stderr,), daemon=True)
         self._listening.start()  # so that it never waits for a reader
 
     def end(self, by: signal.Signals = signal.SIGTERM) -> str:
@@ -34,16 +35,21 @@ class Server:
         self._listening.join(SECONDS_TO_END)
         return "".join(self._said)
 
+    def _listen(self, stderr: IO[str]) -> None:
+        with stderr:
+            self._said.extend(stderr)
+
 
 @contextmanager
 def started_guide(home: Path, *options: str, **environment: str) -> Iterator[Server]:
     """A server over the knowledge base in `home`; it is killed afterwards if it has not ended."""
     command = [GUIDE, "serve", "--port", "0", "--home", str(home), *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8", env=os.environ | environment) as process:
-        try:
-            yield Server(process)
-        finally:
-            process.kill()
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8", env=os.environ | environment)
+    try:
+        yield Server(process)
+    finally:
+        process.kill()
+        process.wait(SECONDS_TO_END)
 
 
 @contextmanager
