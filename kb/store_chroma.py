@@ -1,7 +1,9 @@
 """Where Chroma keeps vector indexes: folders of this machine, or a server that several knowledge bases may share."""
 
 import shutil
+import sqlite3
 import threading
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,6 +47,8 @@ class ChromaFolder:
 
         advice = f"See whether {self._folder.parent}, set as GUIDE_HOME, is full or closed."
         # Chroma shares one client, stale vectors included, among all who spell a folder alike.
+        if not (self._folder / name).exists():
+            _prepare(self._folder / name)
         spelling = f"{self._folder / name}/{'./' * (next(_spellings) % 256)}"
         with in_our_terms(advice):
             client: Any = chromadb.PersistentClient(spelling, settings=Settings(anonymized_telemetry=False))
@@ -57,6 +61,18 @@ class ChromaFolder:
 
     def close(self) -> None:
         """Nothing: every index has its own client."""
+
+
+def _prepare(folder: Path) -> None:
+    """Makes Chroma's database, empty, for Chroma to find: one that writes to a log first.
+
+    Chroma holds up all threads of the process while it writes, with a log a third as long. Once Chroma has opened the
+    database, nobody else in the process may: closing a file drops all locks that the process has on it (fcntl).
+    """
+    with suppress(sqlite3.Error, OSError):  # then Chroma makes it in its own way, or says what is wrong
+        folder.mkdir(parents=True)
+        with closing(sqlite3.connect(folder / "chroma.sqlite3")) as database:
+            database.execute("PRAGMA journal_mode = WAL")
 
 
 class ChromaServer:

@@ -95,6 +95,7 @@ class VectorIndex:
                     embeddings=vectors[start : start + len(some)],
                     metadatas=[metadata for _, metadata in some],
                 )
+                self._passages.count()  # has Chroma file them now, and not all at once when some are forgotten
 
     def nearest(self, vector: Vectors, k: int, among: Sequence[Place] | None = None) -> list[tuple[Place, float]]:
         """The places of the `k` passages nearest to `vector` [d], with cosine similarity, best first.
