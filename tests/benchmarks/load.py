@@ -1,13 +1,17 @@
 """How a server does under load: many clients that search, ask, stream, leave and send documents at the same time.
 
-    python -m tests.benchmarks.load [--clients 64] [--seconds 180] [--out RECORD.json]
+    python -m tests.benchmarks.load [--clients 64] [--seconds 180] [--steady] [--out RECORD.json]
 
 First, with one client, what `/v1/search` takes beyond the retriever called in this process, each question to both in
 turn. Then the clients, each asking as soon as it has its reply and waiting when told to come again, while another
 process asks for `/health` ten times a second (for comparison it did so before, when nothing else was asked) and the
 server's memory is read once a second. At the end every document
-that was acknowledged must be there. Fails when a promise is broken: an error of the server that is not deliberate,
-memory that grows by more than 5 % from the first third to the last, a document that is missing.
+that was acknowledged must be there, and none that was deleted. Fails when a promise is broken: an error of the server
+that is not deliberate, memory that grows by more than 5 % from the first third to the last, a document that is missing.
+
+A client sends one new document after another, so that the knowledge base grows, and memory with it; with `--steady` it
+writes its few documents anew and deletes them, so that what grows is not the knowledge base. The time before, in which
+the clients warm the server up, is not counted.
 """
 
 import argparse
@@ -44,7 +48,8 @@ QUESTIONS = (
     "今天天气怎么样？",
 )
 WARM_UP, COMPARED = 30, 300
-IDLE_SECONDS = 10.0
+IDLE_SECONDS, WARMING_SECONDS = 10.0, 30.0
+KEPT = 2  # documents of a client whose knowledge base is to stay as large as it is
 DELIBERATE = {429, 503}
 GROWTH = 1.05
 
@@ -62,10 +67,11 @@ class Seen:
 class Client:
     """One client, that does one thing after another until the time is over."""
 
-    def __init__(self, number: int, http: httpx2.AsyncClient, seen: Seen) -> None:
-        self._number, self._http, self._seen = number, http, seen
+    def __init__(self, number: int, http: httpx2.AsyncClient, seen: Seen, *, steady: bool) -> None:
+        self._number, self._http, self._seen, self._steady = number, http, seen, steady
         self._random = random.Random(number)
         self._sent = 0
+        self._ids: dict[str, str] = {}
 
     async def run(self, until: float) -> None:
         kinds: list[tuple[str, Callable[[], Awaitable[httpx2.Response]]]] = [
@@ -73,7 +79,7 @@ class Client:
             ("ask", self._ask),
             ("stream", self._stream),
             ("leave", self._leave),
-            ("ingest", self._ingest),
+            ("ingest", self._rewrite if self._steady else self._ingest),
         ]
         while time.monotonic() < until:
             name, act = self._random.choices(kinds, weights=(50, 15, 10, 10, 15))[0]
@@ -124,12 +130,25 @@ class Client:
         return {"messages": asked, "use_context": use_context, "stream": True, "max_tokens": 64}
 
     async def _ingest(self) -> httpx2.Response:
+        return await self._send(f"{self._number}-{self._sent}.md")
+
+    async def _rewrite(self) -> httpx2.Response:
+        """Another text for one of the client's few documents, or every third time its deletion."""
+        name = f"{self._number}-{self._sent % KEPT}.md"
+        if self._sent % 3 or name not in self._ids:
+            return await self._send(name)
         self._sent += 1
-        name = f"{self._number}-{self._sent}.md"
+        response = await self._http.delete(f"/v1/ingest/{self._ids.pop(name)}")
+        self._seen.documents.discard(name)
+        return response
+
+    async def _send(self, name: str) -> httpx2.Response:
+        self._sent += 1
         text = f"# 笔记 {name}\n\n第 {self._number} 位的第 {self._sent} 份笔记。\n"
         response = await self._http.post("/v1/ingest/text", json={"file_name": name, "text": text})
         if response.status_code == 200:
             self._seen.documents.add(name)
+            self._ids[name] = response.json()["data"][0]["doc_id"]
         return response
 
 
@@ -173,12 +192,16 @@ def probed(url: str, seconds: float) -> "tuple[Any, Any]":
     return prober, found
 
 
-async def crowd(url: str, clients: int, seconds: float, process: psutil.Process) -> tuple[Seen, list[float]]:
-    """What so many clients see in so many seconds, and the server's memory in MB once a second."""
-    seen, memory = Seen(), []
-    until = time.monotonic() + seconds
+async def crowd(
+    url: str, clients: int, seconds: float, process: psutil.Process, *, steady: bool
+) -> tuple[Seen, list[float], list[float]]:
+    """What so many clients see in so many seconds, once they have warmed the server up.
 
-    async def watch() -> None:
+    With it, the server's memory in MB, once a second, and the milliseconds of each `/health`.
+    """
+    seen, memory = Seen(), []
+
+    async def watch(until: float) -> None:
         while time.monotonic() < until:
             with suppress(psutil.NoSuchProcess):
                 family = [process, *process.children(recursive=True)]
@@ -187,11 +210,20 @@ async def crowd(url: str, clients: int, seconds: float, process: psutil.Process)
 
     limits = httpx2.Limits(max_connections=clients, max_keepalive_connections=clients)
     async with httpx2.AsyncClient(base_url=url, timeout=120, limits=limits) as http:
-        await asyncio.gather(watch(), *(Client(number, http, seen).run(until) for number in range(clients)))
-    return seen, memory
+        crowded = [Client(number, http, seen, steady=steady) for number in range(clients)]
+        warm = time.monotonic() + WARMING_SECONDS
+        await asyncio.gather(*(each.run(warm) for each in crowded))
+        seen.statuses.clear()
+        seen.seconds.clear()
+        prober, found = probed(url, seconds)
+        until = time.monotonic() + seconds
+        await asyncio.gather(watch(until), *(each.run(until) for each in crowded))
+    health = found.recv()
+    prober.join()
+    return seen, memory, health
 
 
-def measure(clients: int, seconds: float) -> tuple[dict[str, Any], list[str]]:
+def measure(clients: int, seconds: float, *, steady: bool) -> tuple[dict[str, Any], list[str]]:
     """The record's figures, and the promises that were broken."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -207,16 +239,14 @@ def measure(clients: int, seconds: float) -> tuple[dict[str, Any], list[str]]:
             prober, found = probed(url, IDLE_SECONDS)
             idle = found.recv()
             prober.join()
-            prober, found = probed(url, seconds)
-            seen, memory = asyncio.run(crowd(url, clients, seconds, process))
-            health = found.recv()
-            prober.join()
-            listed = {row["name"] for row in http.get("/v1/documents").json()["documents"]}
+            before = _documents(http)
+            seen, memory, health = asyncio.run(crowd(url, clients, seconds, process, steady=steady))
+            listed = _documents(http)
             placed = float(re.findall(r"^guide_answers (\S+)$", http.get("/metrics").text, re.MULTILINE)[0])
     third = len(memory) // 3
     growth = mean(memory[-third:]) / mean(memory[:third])
-    missing = sorted(seen.documents - listed)
-    broken = [*seen.broken, *(f"missing: {name}" for name in missing)]
+    missing, extra = seen.documents - listed, listed - seen.documents - before
+    broken = [*seen.broken, *(f"missing: {name}" for name in missing), *(f"not deleted: {name}" for name in extra)]
     if growth > GROWTH:
         broken.append(f"memory grows by {growth - 1:.1%}")
     if placed:
@@ -229,7 +259,7 @@ def measure(clients: int, seconds: float) -> tuple[dict[str, Any], list[str]]:
         "seconds": {name: _percentiles(taken) for name, taken in sorted(seen.seconds.items())},
         "memory_mb": {"first_third": round(mean(memory[:third])), "last_third": round(mean(memory[-third:]))},
         "memory_growth": round(growth - 1, 4),
-        "documents": {"acknowledged": len(seen.documents), "missing": len(missing)},
+        "documents": {"before": len(before), "acknowledged": len(seen.documents), "missing": len(missing)},
     }, broken
 
 
@@ -237,12 +267,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=180)
+    parser.add_argument("--steady", action="store_true")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    figures, broken = measure(given.clients, given.seconds)
+    figures, broken = measure(given.clients, given.seconds, steady=given.steady)
     record = {
         "clients": given.clients,
         "seconds": given.seconds,
+        "steady": given.steady,
         **figures,
         "broken": broken[:20],
         **provenance("fastapi", "uvicorn", "torch", "chromadb"),
@@ -251,6 +283,10 @@ def main() -> None:
     if given.out:
         write_record(given.out, record)
     sys.exit(1 if broken else 0)
+
+
+def _documents(http: httpx2.Client) -> set[str]:
+    return {row["name"] for row in http.get("/v1/documents").json()["documents"]}
 
 
 def _server_of(url: str) -> psutil.Process:
