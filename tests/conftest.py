@@ -20,6 +20,7 @@ from tests.tiny import make_adapter, make_base
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("ci", derandomize=True, deadline=None)  # the same cases every time, however slow
+settings.register_profile("long", deadline=None)  # by hand, where a test makes up much more then
 if os.environ.get("CI"):
     settings.load_profile("ci")
 
