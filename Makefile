@@ -1,9 +1,10 @@
 PYTHON ?= python3
 VENV ?= .venv
+INTEROP ?= build/interop
 BIN := $(VENV)/bin
 QUESTION ?= QLoRA 的适用场景是什么？
 
-.PHONY: setup demo test check docs docs-site screenshots
+.PHONY: setup demo test check docs docs-site screenshots interop
 
 setup: $(VENV)/.ready
 
@@ -25,6 +26,13 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	$(BIN)/python -m pytest
+
+# Client libraries whose packages don't go with the guide's, in an environment of their own.
+interop: $(VENV)/.ready
+	test -x $(INTEROP)/bin/python || $(PYTHON) -m venv $(INTEROP)
+	$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check \
+		llama-index-llms-openai-like==0.8.1 langchain-openai==1.7.4
+	INTEROP_PYTHON=$(INTEROP)/bin/python $(BIN)/python -m pytest tests/test_interop.py
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .
