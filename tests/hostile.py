@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 
 BLANK = 3_000_000  # bytes that compress to next to nothing
 DEEP = 3000
+DOCX = "http://schemas.openxmlformats.org"
 DOCX_PARTS = {
-    "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
-    "word/document.xml": "<w:document><w:body><w:p><w:r><w:t>正文</w:t></w:r></w:p></w:body></w:document>",
+    "[Content_Types].xml": f'<Types xmlns="{DOCX}/package/2006/content-types"/>',
+    "_rels/.rels": f'<Relationships xmlns="{DOCX}/package/2006/relationships"><Relationship Id="r1" '
+    f'Type="{DOCX}/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>',
+    "word/document.xml": f'<w:document xmlns:w="{DOCX}/wordprocessingml/2006/main"><w:body><w:p><w:r><w:t>正文。</w:t>'
+    "</w:r></w:p></w:body></w:document>",
 }
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 
@@ -35,6 +39,8 @@ FILES: dict[str, bytes] = {
     "bomb.docx": _zipped({**DOCX_PARTS, "word/document.xml": b"<w:t>" + b"a" * BLANK}),
     "laughs.docx": _zipped({**DOCX_PARTS, "word/document.xml": f"<!DOCTYPE w [<!ENTITY l0 'ha'>{LAUGHS}]><w>&l9;</w>"}),
     "plain.docx": _zipped(dict(DOCX_PARTS)),
+    "deep.docx": _zipped({**DOCX_PARTS, "word/document.xml": "<w:document>" * DEEP}),
+    "reads.docx": _zipped({**DOCX_PARTS, "_rels/.rels": DOCX_PARTS["_rels/.rels"].replace("word/", "/etc/passwd#")}),
     "bomb.gz": gzip.compress(b"\0" * BLANK),
     "text.gz": gzip.compress("# 标题\n\n正文。\n".encode()),
     "laughs.xml": f"<!DOCTYPE w [<!ENTITY l0 'ha'>{LAUGHS}]><w>&l9;</w>".encode(),
