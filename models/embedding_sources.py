@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from models.corpus import CorpusDocument, is_held_out, read_corpus, read_rows
 from models.embedding_pairs import Ids, Pair, PairCutter, Section, encode, read_sections
-from models.parallel import met_glosses
+from models.parallel_texts import met_glosses
 
 # How often a collection's documents are drawn, for their size: far from the subject or translated by machine, less.
 WEIGHTS = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from kb.segment import is_word
 from kb.terms import ENGLISH_STOP_WORDS, terms
 from models.corpus import read_corpus
-from models.parallel import Pair, glosses, nearest_lines, outline_pairs, sentence_pairs, translated_documents
+from models.parallel_texts import Pair, glosses, nearest_lines, outline_pairs, sentence_pairs, translated_documents
 from models.word_alignment import Translation, translations
 
 LEAST_SURE = 0.05  # geometric mean of the probabilities of both directions

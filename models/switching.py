@@ -21,6 +21,7 @@ class Adapters:
     def __init__(self, model: Any, facts: Mapping[str, AdapterFacts]) -> None:
         self._model, self._facts = model, dict(facts)
         self._mix = all(adapter.mixes for adapter in facts.values())
+        self._active: str | None = None
 
     def groups(self, wanted: Sequence[str | None]) -> list[list[int]]:
         """The rows that can share a forward pass, in order.
@@ -37,8 +38,15 @@ class Adapters:
 
     @contextmanager
     def at_work(self, wanted: Sequence[str | None]) -> Iterator[dict[str, Any]]:
-        """Has one group's adapters at work; gives what its forward passes take."""
+        """Has one group's adapters at work; gives what its forward passes take.
+
+        Where all rows want one adapter it is made the active one: mixing takes a quarter longer.
+        """
+        one = wanted[0] if len(set(wanted)) == 1 else None
         if not self._facts:
+            yield {}
+        elif self._mix and one in self._facts:
+            self._activate(one)
             yield {}
         elif self._mix:
             yield {"adapter_names": [peft_name(name) if name else BASE for name in wanted]}
@@ -53,8 +61,13 @@ class Adapters:
             with self._model.disable_adapter():
                 yield {}
         else:
-            self._model.set_adapter(peft_name(name), inference_mode=True)
+            self._activate(name)
             yield {}
+
+    def _activate(self, name: str) -> None:
+        if name != self._active:
+            self._model.set_adapter(peft_name(name), inference_mode=True)
+            self._active = name
 
     def takes_positions(self, wanted: Sequence[str | None]) -> bool:
         """Whether a forward pass may say the positions of its tokens."""

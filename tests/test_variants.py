@@ -9,7 +9,7 @@ from kb.records import Passage
 from kb.variants import TABLE, variants_of
 from models.corpus import CorpusDocument
 from models.learn_variants import bag
-from models.parallel import glosses, nearest_lines, outline_pairs
+from models.parallel_texts import glosses, nearest_lines, outline_pairs
 from models.word_alignment import translations
 
 WORDS = {"cat": "猫咪", "dog": "小狗", "sees": "看见", "eats": "吃饭", "big": "巨大"}
