@@ -10,7 +10,7 @@ import atexit
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -95,7 +95,7 @@ class Worker:
         """Answers the requests at the head of the queue in one batch, and those that join it while it runs."""
         batch = self._taken([])
         while batch:
-            self._passes.write(batch, Interruption(partial(self._joining, batch)))
+            self._passes.write(batch, Interruption(batch, partial(self._joining, batch)))
             batch = self._taken([request for request in batch if not request.done])
 
     def _taken(self, batch: Sequence[Request]) -> list[Request]:
@@ -129,15 +129,26 @@ class Worker:
 class Interruption:
     """Says, after each step of a batch, whether it should begin again with the others that came, if any did.
 
-    It should once it has written for as long as it read when it began. So reading again takes no more than about half
-    of the time, however many come, and who comes waits hardly longer than it takes to read.
+    It should when they bring as much to read as would be read again, or once it has written for as long as it read when
+    it began. So reading again takes no more than about half of the time, however many come, and who comes waits hardly
+    longer than it takes to read.
     """
 
-    def __init__(self, others: Callable[[], Sized], clock: Callable[[], float] = time.perf_counter) -> None:
-        self._others, self._clock = others, clock
+    def __init__(
+        self,
+        batch: Sequence[Request],
+        others: Callable[[], Sequence[Request]],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._batch, self._others, self._clock = batch, others, clock
         self._began, self._read = clock(), 0.0
 
     def __call__(self) -> bool:
         now = self._clock()
         self._read = self._read or now
-        return now - self._read >= self._read - self._began and len(self._others()) > 0
+        others = self._others()
+        if not others:
+            return False
+        again = sum(len(request.prompt) + len(request.written) for request in self._batch if not request.done)
+        more = sum(len(request.prompt) for request in others)
+        return more >= again or now - self._read >= self._read - self._began

@@ -169,15 +169,29 @@ def test_request_joins_a_batch_that_is_under_way(chat: ChatModel) -> None:
     assert late == chat.generate([CONVERSATIONS[1]], ["tiny_lora"], max_new_tokens=4)[0]
 
 
-def test_batch_is_interrupted_for_others_once_it_wrote_as_long_as_it_read() -> None:
-    waiting: list[str] = []
+def asked(chat: ChatModel, tokens: int) -> Request:
+    return Request([5] * tokens, None, 9, GREEDY, TextDecoder(chat.tokenizer))
+
+
+def test_batch_is_interrupted_for_others_once_it_wrote_as_long_as_it_read(chat: ChatModel) -> None:
+    waiting: list[Request] = []
     times = iter([0.0, 3.0, 5.0, 6.5, 7.0])  # begun, then a step each; the first of them ends the reading
-    interruption = Interruption(lambda: waiting, lambda: next(times))
+    interruption = Interruption([asked(chat, 40)], lambda: waiting, lambda: next(times))
     assert not interruption()
-    waiting.append("another")
+    waiting.append(asked(chat, 4))
     assert not interruption()
     assert interruption()
     waiting.clear()
+    assert not interruption()
+
+
+def test_batch_is_interrupted_at_once_for_others_that_bring_more_than_it_would_read_again(chat: ChatModel) -> None:
+    batch, waiting = [asked(chat, 40), asked(chat, 40)], [asked(chat, 30), asked(chat, 40)]
+    interruption = Interruption(batch, lambda: waiting, iter([0.0, 3.0, 3.1, 3.2]).__next__)
+    assert not interruption()
+    waiting.append(asked(chat, 10))
+    assert interruption()
+    batch[0].written.append(1)
     assert not interruption()
 
 
