@@ -11,6 +11,7 @@ from typing import Any
 from api.jobs import Job, Tell
 from api.services import Services
 from kb.errors import BusyError
+from kb.language import language_of
 from rag.evaluate import GradedQuestion, evaluate
 
 __all__ = ["evaluation_report", "submit_evaluation"]
@@ -53,7 +54,7 @@ def submit_evaluation(services: Services, questions: Sequence[GradedQuestion], *
         StoreError: nothing was ingested yet.
         BusyError: too many evaluations are waiting.
     """
-    services.check_documents(questions[0].text)
+    services.check_documents(language_of(questions[0].text))
 
     def work(tell: Tell) -> dict[str, Any]:
         def progress(_: str, done: int, total: int) -> None:

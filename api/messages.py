@@ -1,11 +1,8 @@
 """What the program itself says beside answers and quotes, in the language of the question."""
 
-import re
-from typing import Literal
+from kb.language import Language
 
-Language = Literal["zh", "en"]
-
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003134f]")
+__all__ = ["say"]
 
 _SENTENCES: dict[str, dict[Language, str]] = {
     "sources": {"zh": "来源", "en": "Sources"},
@@ -38,11 +35,6 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "en": "The knowledge base in {home} is empty: run `guide ingest` first (with files of your own, if you like).",
     },
 }
-
-
-def language_of(text: str) -> Language:
-    """Chinese as soon as there is one Han character, since English questions hold none."""
-    return "zh" if _HAN.search(text) else "en"
 
 
 def say(key: str, language: Language, **values: object) -> str:

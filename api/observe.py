@@ -15,6 +15,7 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import EventDict
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics", "Observed", "configure_logs"]
 
@@ -104,6 +105,12 @@ class Observed:
                 _log.info("request", extra=told)
 
 
+def _without_colours(logger: Any, method: str, told: EventDict) -> EventDict:  # noqa: ARG001
+    """Leaves out what uvicorn says a second time, in colours."""
+    told.pop("color_message", None)
+    return told
+
+
 def configure_logs(style: Literal["text", "json"]) -> None:
     """All logs of the process to stderr, a line each: for people, or as JSON objects."""
     chain: list[Any] = [
@@ -111,6 +118,7 @@ def configure_logs(style: Literal["text", "json"]) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        _without_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     as_json = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]

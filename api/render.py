@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from api.messages import Language, language_of, say
+from api.messages import say
 from api.schemas import (
     AskReply,
     CitationOut,
@@ -22,6 +22,7 @@ from api.schemas import (
     VariantOut,
 )
 from kb.entries import readable
+from kb.language import Language, language_of
 from kb.records import Answer
 
 if TYPE_CHECKING:

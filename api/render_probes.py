@@ -4,10 +4,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from api.messages import language_of, say
+from api.messages import say
 from api.render import print_line, show_comparison, visible
 from api.schemas import CompareReply
 from api.schemas_probes import ProbedCompareReply, ProbingOut
+from kb.language import language_of
 
 
 def show_compared(console: Console, reply: CompareReply, *, threshold: float) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from api.messages import language_of
 from api.schemas import CompareReply
 from kb.errors import InputError
+from kb.language import language_of
 
 TEMPLATE = "report.html.jinja"
 

@@ -7,13 +7,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from api.jobs import JobQueue
-from api.messages import language_of, say
+from api.messages import say
 from api.questions import checked
 from kb.errors import GuideError, StoreError
+from kb.language import Language, language_of
 from kb.lexical import LexicalIndex
 from kb.records import Answer, Filter, Mode, Table
 from kb.settings import Settings
@@ -225,9 +227,14 @@ class Services:
 
         return one_table(self.tables(), name)
 
-    def missing(self) -> tuple[str, ...]:
+    def missing(self, language: Language = "en") -> tuple[str, ...]:
         """What keeps questions from being answered, one sentence each; loads what is not loaded yet."""
-        return tuple(filter(None, (_failure(self.check_documents), _failure(self._embedder), _failure(self._chat))))
+        attempts: tuple[Callable[[], object], ...] = (
+            partial(self.check_documents, language),
+            self._embedder,
+            self._chat,
+        )
+        return tuple(filter(None, map(_failure, attempts)))
 
     def _load_chat(self) -> "Chat":
         if self.settings.chat_url:
@@ -257,13 +264,14 @@ class Services:
     def _askable(self, question: str, *, documents: bool = True, within: Filter | None = None) -> str:
         question = checked(question, self.settings.max_question_chars)
         if documents:
-            self.check_documents(question)
+            self.check_documents(language_of(question))
             self.store.require_documents(within.documents if within and within.documents else ())
         return question
 
-    def check_documents(self, question: str = "") -> None:
+    def check_documents(self, language: Language = "en") -> None:
+        """Raises StoreError, which says in this language what to do, if nothing was ingested yet."""
         if self.store.is_empty():
-            raise StoreError(say("empty_store", language_of(question), home=self.settings.home))
+            raise StoreError(say("empty_store", language, home=self.settings.home))
 
 
 def _import_models() -> None:

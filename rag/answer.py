@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kb.language import language_of
 from kb.records import Answer, Document, Filter, Hit, Mode, Style, Usage
 from kb.settings import Settings
 from models.chat import Chat, Conversation, Sampling, Stream
@@ -14,7 +15,7 @@ from rag.cite import cite
 from rag.claims import CheckedWriting
 from rag.groups import with_groups
 from rag.pieces import Piece, pieces
-from rag.prompt import NOT_SAID, ask_back, fitting, language_of, plain
+from rag.prompt import NOT_SAID, ask_back, fitting, plain
 from rag.quote import Weights, answering, choose, rank, shortlist, shown
 from rag.retrieve import Found, Retriever
 

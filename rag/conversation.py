@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
+from kb.language import language_of
 from kb.segment import words
 from kb.terms import ENGLISH_STOP_WORDS, HAN_STOP_WORDS
 from models.chat import Chat, Conversation, Message
-from rag.prompt import language_of
 
 __all__ = ["fitting_turns", "follow_up", "rewritten", "standalone"]
 

@@ -1,8 +1,8 @@
 """What the chat model is asked, in words: the same in training and in use."""
 
-import re
 from collections.abc import Callable, Sequence
 
+from kb.language import language_of
 from kb.records import Hit
 from models.chat import Conversation, Message
 
@@ -60,8 +60,3 @@ def fitting(
         else:
             break
     return with_passages(question, hits, history)
-
-
-def language_of(question: str) -> str:
-    """Chinese as soon as there is one Han character."""
-    return "zh" if re.search(r"[\u3400-\u9fff]", question) else "en"

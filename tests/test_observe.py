@@ -65,6 +65,7 @@ def test_logs_are_lines_of_json_without_what_was_asked(guide_settings: Settings)
     asked = next(line for line in lines if line["event"] == "request")
     assert (asked["method"], asked["path"], asked["status"], asked["request_id"]) == ("POST", "/v1/search", 200, "mine")
     assert not any("QLoRA" in line for line in said)
+    assert not any("color_message" in line for line in lines)
 
 
 def test_figures_are_to_be_had_before_there_is_anything(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from api.page import FOLDER
 from api.services import Services
@@ -231,11 +231,34 @@ def test_the_keyboard_passes_over_the_menu(page: Page) -> None:
     expect(page.get_by_role("main")).to_be_focused()
 
 
+@pytest.mark.parametrize(("locale", "one_language"), [("en-GB", r"What[ -~]+\?"), ("zh-CN", r".*是什么？")])
+def test_questions_to_try_are_in_the_language_of_the_page(
+    browser: Browser, url: str, locale: str, one_language: str
+) -> None:
+    with browser.new_context(locale=locale) as context:
+        page = context.new_page()
+        page.goto(f"{url}/#/search")
+        to_try = page.locator(".tries button")
+        expect(to_try).to_have_text([re.compile(one_language)] * 3)
+        to_try.first.click()
+        expect(page.locator(".hit").first).to_be_visible(timeout=SLOW)
+        expect(to_try).to_have_count(0)
+
+
+def test_what_is_refused_is_said_in_chinese_and_in_the_servers_words(page: Page) -> None:
+    go(page, "documents")
+    empty: FilePayload = {"name": "空.md", "mimeType": "text/plain", "buffer": b""}
+    page.locator("input[type=file]").set_input_files(empty)
+    told = page.locator(".uploads .problem")
+    expect(told).to_contain_text("服务器没有接受")
+    expect(told.locator("small[lang=en]")).to_contain_text("空.md: the document is empty")
+
+
 def test_an_empty_knowledge_base_is_said_to_be_empty(browser: Browser, tmp_path: Path) -> None:
     with running_guide(tmp_path) as url, browser.new_context(locale="zh-CN") as context:
         page = context.new_page()
         page.goto(f"{url}/#/documents")
-        expect(page.get_by_role("status").filter(has_text="guide ingest")).to_be_visible(timeout=SLOW)
+        expect(page.get_by_role("status").filter(has_text="知识库还是空的")).to_be_visible(timeout=SLOW)
         expect(page.locator(".empty")).to_contain_text("还没有文档")
 
 

@@ -1,5 +1,7 @@
 // The REST interface. Addresses are relative, so that the page also works below another path.
 
+import { language } from "./language.js";
+
 const KEY = "guide.key";
 let askForKey = async () => null;
 
@@ -21,7 +23,7 @@ export const onKeyNeeded = (ask) => {
 export async function send(path, options = {}) {
   for (;;) {
     const key = sessionStorage.getItem(KEY);
-    const headers = { ...options.headers, ...(key && { Authorization: `Bearer ${key}` }) };
+    const headers = { "Accept-Language": language(), ...options.headers, ...(key && { Authorization: `Bearer ${key}` }) };
     const response = await fetch(path, { ...options, headers, credentials: "omit" }); // this page asks, not the browser
     if (response.ok) return response;
     if (response.status !== 401 || !(await keyIsGiven(key))) throw await refusal(response);
@@ -32,7 +34,7 @@ export const get = async (path) => (await send(path)).json();
 export const remove = (path) => send(path, { method: "DELETE" });
 export const post = async (path, body, options = {}) => (await send(path, posted(body, options))).json();
 
-/** Server-sent events: the JSON of each `data:`, until [DONE]. */
+/** Server-sent events: the JSON of each `data:`, until [DONE]; throws Refused when one tells of a problem. */
 export async function* stream(path, body, options = {}) {
   const response = await send(path, posted(body, options));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -46,7 +48,10 @@ export async function* stream(path, body, options = {}) {
       const lines = event.split("\n").filter((line) => line.startsWith("data:"));
       const data = lines.map((line) => line.slice(5).trimStart()).join("\n");
       if (data === "[DONE]") return;
-      if (data) yield JSON.parse(data);
+      if (!data) continue;
+      const told = JSON.parse(data);
+      if (told.error) throw new Refused(told.error.code ?? told.error.status, told.error.message ?? told.error.detail, told.error);
+      yield told;
     }
   }
 }

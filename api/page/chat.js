@@ -6,7 +6,7 @@ import { button, el, sendsOnEnter } from "./dom.js";
 import { number, t } from "./language.js";
 import { documents, models } from "./library.js";
 import { problem, waiting } from "./status.js";
-import { suggestions } from "./suggestions.js";
+import { tries } from "./suggestions.js";
 
 const turns = [];
 const choice = { model: "", within: "", retrieve: true };
@@ -146,13 +146,7 @@ function foot(turn) {
 }
 
 function welcome(put) {
-  const tries = el("div", { class: "tries" });
-  const offer = (questions) => {
-    if (questions.length === 0) return;
-    tries.append(el("p", {}, t("tryOne")), ...questions.map((question) => button(question, () => put(question))));
-  };
-  suggestions().then(offer, () => {}); // without documents there is nothing to suggest, and the banner says so
-  return el("section", { class: "welcome" }, el("h1", {}, t("chatTitle")), el("p", {}, t("chatLead")), tries);
+  return el("section", { class: "welcome" }, el("h1", {}, t("chatTitle")), el("p", {}, t("chatLead")), tries(put));
 }
 
 function options() {
@@ -175,9 +169,12 @@ function options() {
 /** A choice by its name in `choice`: values with their labels, the first ones known, the others still to come. */
 function select(name, first, rest) {
   const field = el("select", { "aria-label": t(name), on: { change: () => (choice[name] = field.value) } });
-  const add = (all) => field.append(...all.map(([value, label]) => el("option", { value, selected: value === choice[name] }, label)));
+  const add = (all) => {
+    field.append(...all.map(([value, label]) => el("option", { value, selected: value === choice[name] }, label)));
+    field.hidden = field.options.length === 0;
+  };
   add(first);
-  rest().then(add, () => (field.hidden = field.options.length === 0));
+  rest().then(add, () => {}); // what can't be listed can't be chosen
   return field;
 }
 

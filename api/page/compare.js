@@ -5,6 +5,7 @@ import { answerBody } from "./answers.js";
 import { el, sendsOnEnter } from "./dom.js";
 import { number, percent, t } from "./language.js";
 import { problem, waiting } from "./status.js";
+import { tries } from "./suggestions.js";
 
 const state = { question: "", reply: null };
 
@@ -32,9 +33,13 @@ export function compare(root) {
     }
   };
 
+  const put = (question) => {
+    field.value = question;
+    form.requestSubmit();
+  };
   sendsOnEnter(field, () => form.requestSubmit());
   root.append(el("h1", {}, t("compareTitle")), el("p", { class: "lead" }, t("compareLead")), form, results);
-  if (state.reply) results.append(...state.reply.answers.map(variant));
+  results.append(...(state.reply ? state.reply.answers.map(variant) : [tries(put)]));
   field.focus();
 }
 

@@ -12,9 +12,9 @@ export function setLanguage(one) {
   localStorage.setItem(KEY, one);
 }
 
-/** A phrase with its values put in. */
-export function t(key, values = {}) {
-  return WORDS[chosen][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+/** A phrase with its values put in, in the language of the page unless another is named. */
+export function t(key, values = {}, tongue = chosen) {
+  return WORDS[tongue][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
 export const lines = ([first, last]) => (first === last ? t("line", { first }) : t("lines", { first, last }));

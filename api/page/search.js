@@ -5,6 +5,7 @@ import { source } from "./answers.js";
 import { el, sendsOnEnter } from "./dom.js";
 import { number, t } from "./language.js";
 import { problem, waiting } from "./status.js";
+import { tries } from "./suggestions.js";
 
 const PASSAGES = 10;
 const state = { question: "", passages: null };
@@ -34,9 +35,13 @@ export function search(root) {
     }
   };
 
+  const put = (question) => {
+    field.value = question;
+    form.requestSubmit();
+  };
   sendsOnEnter(field, () => form.requestSubmit());
   root.append(el("h1", {}, t("searchTitle")), el("p", { class: "lead" }, t("searchLead")), form, results);
-  if (state.passages) results.append(...state.passages.map(hit));
+  results.append(...(state.passages ? state.passages.map(hit) : [el("li", {}, tries(put))]));
   field.focus();
 }
 

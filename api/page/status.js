@@ -2,11 +2,14 @@
 
 import { Refused, send } from "./api.js";
 import { el } from "./dom.js";
-import { t } from "./language.js";
+import { language, t } from "./language.js";
+import { inChinese } from "./problems.js";
 
-/** A failure as one sentence: the server's own, or that it can't be reached. */
+/** A failure as one sentence: the server's own, with one in Chinese before it for those who read that; or that it can't be reached. */
 export function problem(failure) {
-  return el("p", { class: "problem", role: "alert" }, failure instanceof Refused ? failure.message : t("offline"));
+  const told = failure instanceof Refused && language() === "zh" && inChinese(failure);
+  const detail = failure instanceof Refused ? failure.message : t("offline");
+  return el("p", { class: "problem", role: "alert" }, told ? [told, el("small", { lang: "en" }, detail)] : detail);
 }
 
 export const waiting = (key) => el("p", { class: "waiting", role: "status" }, t(key));

@@ -32,6 +32,7 @@ export const WORDS = {
     chatLead: "回答里的每一句都注明来自哪份文档的哪一行，点开编号即可核对原文；文档里没有的，会直说没有。",
     tryOne: "试着问",
     suggestion: "{subject} 的{aspect}是什么？",
+    suggestionByName: "什么是 {subject}？",
     question: "问题",
     askHere: "输入问题",
     askKeys: "Enter 发送，Shift+Enter 换行",
@@ -86,7 +87,7 @@ export const WORDS = {
     kind_code: "代码",
 
     documentsTitle: "文档",
-    documentsLead: "Markdown 与纯文本，UTF-8、GBK、Big5、UTF-16 皆可；乱码会被还原，推断的字会标出把握。",
+    documentsLead: "Markdown、纯文本、Word、网页与 PDF；UTF-8、GBK、Big5、UTF-16 皆可，乱码会被还原，推断的字会标出把握。",
     drop: "把文件拖到这里，或",
     choose: "选择文件",
     uploading: "正在上传",
@@ -173,6 +174,7 @@ export const WORDS = {
       "Every sentence says which line of which document it rests on; open a number to check it. What isn't in the documents is said not to be.",
     tryOne: "Try",
     suggestion: "What is the {aspect} of {subject}?",
+    suggestionByName: "What is {subject}?",
     question: "Question",
     askHere: "Ask a question",
     askKeys: "Enter sends, Shift+Enter breaks the line",
@@ -229,7 +231,7 @@ export const WORDS = {
 
     documentsTitle: "Documents",
     documentsLead:
-      "Markdown and plain text in UTF-8, GBK, Big5 or UTF-16. Mojibake is restored; inferred characters say how sure they are.",
+      "Markdown, plain text, Word, web pages and PDF, in UTF-8, GBK, Big5 or UTF-16. Mojibake is restored; inferred characters say how sure they are.",
     drop: "Drop files here, or",
     choose: "choose files",
     uploading: "Sending",

@@ -1,8 +1,9 @@
 """Whether the process runs, and whether it can answer."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Response
 
 from api.observe import CONTENT_TYPE_LATEST
 from api.routes.dependencies import GivenMetrics, GivenServices
@@ -24,9 +25,9 @@ def read_metrics(metrics: GivenMetrics) -> Response:
 
 
 @router.get("/ready", responses={503: {"model": Readiness, "description": "Not ready; `missing` says why"}})
-def ready(services: GivenServices, response: Response) -> Readiness:
+def ready(services: GivenServices, response: Response, accept_language: Annotated[str, Header()] = "en") -> Readiness:
     """Whether questions can be answered; the first call loads the models."""
-    missing = services.missing()
+    missing = services.missing("zh" if accept_language.lower().startswith("zh") else "en")
     if missing:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return Readiness(status="not ready" if missing else "ready", missing=missing)
