@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel
@@ -117,20 +118,20 @@ class GuideClient:
         return self._get(IngestStatus, f"/v1/ingest/status/{track_id}")
 
     def delete(self, doc_id: str) -> None:
-        self._call("DELETE", f"/v1/ingest/{doc_id}")
+        self._call("DELETE", f"/v1/ingest/{quote(doc_id, safe='')}")
 
     def documents(self) -> tuple[DocumentRow, ...]:
         return self._get(DocumentList, "/v1/documents").documents
 
     def document(self, id_or_name: str) -> DocumentOut:
         """A document with its restored text and its repairs."""
-        return self._get(DocumentOut, f"/v1/documents/{id_or_name}")
+        return self._get(DocumentOut, f"/v1/documents/{quote(id_or_name, safe='')}")
 
     def tables(self, document: str | None = None) -> tuple[TableOut, ...]:
         return self._get(TableList, "/v1/tables", document=document).tables
 
     def table(self, id_or_title: str) -> TableOut:
-        return self._get(TableOut, f"/v1/tables/{id_or_title}")
+        return self._get(TableOut, f"/v1/tables/{quote(id_or_title, safe='')}")
 
     def evaluate(self, questions: list[dict[str, Any]], *, answers: bool = True) -> EvaluateStatus:
         """Begins an evaluation; `evaluation` tells how far it is, and has its report."""

@@ -105,7 +105,13 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     if status is HTTPStatus.NOT_FOUND:
         detail = f"There is no {request.url.path} here; /docs lists the routes."
     elif status is HTTPStatus.BAD_REQUEST:
-        detail = "The body can't be read. Send one JSON object in UTF-8."
+        form = request.headers.get("content-type", "").startswith("multipart/")
+        wanted = (
+            "a form with the file in its field `file`, as `curl -F file=@…` does"
+            if form
+            else "one JSON object in UTF-8"
+        )
+        detail = f"The body can't be read. Send {wanted}."
     elif status is HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"{request.url.path} does not take {request.method}; /docs lists what it takes."
     return refusal(status, detail, request.url.path, error.headers)

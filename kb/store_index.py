@@ -12,6 +12,8 @@ from kb.store_chroma import Chroma
 from kb.store_tables import State
 from kb.store_vectors import Place, VectorIndex, VectorsError
 
+REMEMBERED = 1000  # versions; a reader that is further behind opens the index anew
+
 
 @dataclass
 class _Opened:
@@ -36,11 +38,13 @@ class SharedIndex:
         self._stored = stored
         self._guard = threading.Lock()
         self._opened: _Opened | None = None
-        self._own_versions: set[str] = set()
+        self._own_versions: dict[str, None] = {}  # the latest, oldest first
 
     def will_write(self, version: str) -> None:
         """Tells the version that this process is about to commit: its own changes are no reason to open anew."""
-        self._own_versions.add(version)
+        self._own_versions[version] = None
+        while len(self._own_versions) > REMEMBERED:
+            del self._own_versions[next(iter(self._own_versions))]
 
     @contextmanager
     def using(self, state: State) -> Iterator[VectorIndex]:
@@ -104,7 +108,7 @@ class SharedIndex:
         return index
 
     def _shows(self, opened: _Opened, name: str, version: str) -> bool:
-        return opened.name == name and version in {opened.version, *self._own_versions}
+        return opened.name == name and (version == opened.version or version in self._own_versions)
 
     def _outdate(self) -> None:
         if self._opened:

@@ -196,6 +196,11 @@ def test_documents_and_bodies_that_are_too_large_are_refused(client: TestClient)
     problem(client.post("/v1/search", content=(b"a" * 1_000_000 for _ in range(5)), headers=JSON), 413)
 
 
+def test_a_form_that_cannot_be_read_is_told_how_it_looks(client: TestClient) -> None:
+    reply = client.post("/v1/ingest/file", content=b"--cut", headers={"Content-Type": "multipart/form-data"})
+    assert "-F file=@" in problem(reply, 400)["detail"]
+
+
 def test_a_full_queue_asks_to_come_again(client: TestClient) -> None:
     held = threading.Event()
     jobs = services_of(client).intake.jobs
