@@ -10,7 +10,8 @@ from kb.records import RawDocument
 __all__ = ["ReadingProcess"]
 
 NICENESS = 10  # it gives way to answers
-PATIENCE = 60, 120  # seconds for any document, and for each megabyte: some ten times as long as it takes
+MEMORY = 8_000_000_000  # bytes, twice what a damaged document of 20 MB takes
+PATIENCE = 60, 300  # seconds for any document, and for each megabyte: ten times what a damaged one takes, or more
 
 
 class ReadingProcess:
@@ -57,5 +58,5 @@ class ReadingProcess:
             self._worker.close()
             self._worker = None
         if self._worker is None:
-            self._worker = WorkerProcess(read_document, NICENESS)
+            self._worker = WorkerProcess(read_document, NICENESS, MEMORY)
         return self._worker

@@ -15,6 +15,11 @@ from typing import Generic, TypeVar
 
 from kb.errors import WorkerError
 
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    resource = None  # type: ignore[assignment]
+
 __all__ = ["WorkerProcess", "ready"]
 
 KILLED = "A process was killed."
@@ -32,10 +37,11 @@ class WorkerProcess(Generic[Given, Done]):
         pipe: readable once something is done, or the process has ended.
     """
 
-    def __init__(self, work: Callable[[Given], Done], niceness: int = 0) -> None:
+    def __init__(self, work: Callable[[Given], Done], niceness: int = 0, memory: int | None = None) -> None:
+        """Starts the process, which may take so many bytes of memory; if it needs more, `work` raises MemoryError."""
         context = get_context("spawn")
         self.pipe, there = context.Pipe()
-        self._process = context.Process(target=_serve, args=(there, work, niceness), daemon=True)
+        self._process = context.Process(target=_serve, args=(there, work, niceness, memory), daemon=True)
         self._process.start()
         there.close()
 
@@ -82,10 +88,12 @@ def ready(workers: Collection[WorkerProcess[Given, Done]]) -> list[WorkerProcess
     return [worker for worker in workers if worker.pipe in readable]
 
 
-def _serve(pipe: Connection, work: Callable[[Given], Done], niceness: int) -> None:
+def _serve(pipe: Connection, work: Callable[[Given], Done], niceness: int, memory: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if niceness and hasattr(os, "nice"):
         os.nice(niceness)
+    if memory and resource:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, BrokenPipeError):  # nobody is there any more
         while True:

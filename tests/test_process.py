@@ -49,6 +49,15 @@ def test_what_it_raises_is_raised_here_and_it_goes_on(worker: WorkerProcess[int,
     assert worker.receive() == b"\0\0"
 
 
+def test_what_needs_more_memory_than_it_may_take_fails_and_it_goes_on() -> None:
+    with closing(WorkerProcess(zeros, memory=1 << 29)) as worker:
+        worker.send(1 << 30)
+        with pytest.raises(MemoryError):
+            worker.receive()
+        worker.send(1)
+        assert worker.receive() == b"\0"
+
+
 def test_killed_while_it_sends(worker: WorkerProcess[int, bytes]) -> None:
     worker.send(MORE_THAN_A_PIPE_HOLDS)
     assert ready([worker]) == [worker]  # the beginning is there, and nobody takes it
