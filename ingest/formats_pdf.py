@@ -1,25 +1,42 @@
-"""The text of a PDF: its lines joined to paragraphs again, the entries of its outline as headings."""
+"""The text of a PDF: its lines joined to paragraphs again; the entries of its outline, or large lines, as headings."""
 
+import ctypes
 import math
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 from kb.errors import InputError
 
-__all__ = ["paragraphs", "pdf_text", "without_margins"]
+__all__ = ["Line", "heading_levels", "paragraphs", "pdf_text", "without_margins"]
 
 FULL = 0.8  # of the usual width; a line that is shorter ends its paragraph
 USUAL = 0.9  # the share of lines that are no wider than the usual width
+LARGE = 1.15  # times the height of most of the text
+LONGEST_HEADING = 60  # letters
+MOST_HEADINGS = 0.2  # the share of all text that headings have at most, or they are none
+NEAR = 2  # pages: what is repeated from one page to the next, or on every other page, belongs to none of them
 MANY_PAGES = 3
-REPEATED = 0.5  # the share of pages on which a first or last line stands that belongs to none of them
 DIGITS = re.compile(r"\d+")
 SENTENCE_END = re.compile(r"[。！？!?；;：:.…][”’」』）)\"']*$")
-OPENING = re.compile(r"^(?:[-•●▪◦·*]|\(?\d+[.)、）]|[（(]?[一二三四五六七八九十]+[、）)]|第.{1,4}[章节条]|#)")
+BULLET = re.compile(r"^[•●▪◦·‣∙]\s*")
+NUMBERING = re.compile(r"^(?:第.{1,4}[章节条篇]|(?:chapter|appendix)\s+\w+|(?:[A-Z]\.)?[\d.]+)[:：.\s]*", re.IGNORECASE)
+BROKEN = "\ufffe"  # what PDFium has where a word was broken at the end of a line
+OPENING = re.compile(r"^(?:[-*]|\(?\d+[.)、）]|[（(]?[一二三四五六七八九十]+[、）)]|第.{1,4}[章节条]|\\?#)")
 WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a page, and how high its letters are set, in points."""
+
+    text: str
+    height: float
 
 
 def pdf_text(data: bytes) -> str:
@@ -37,25 +54,44 @@ def pdf_text(data: bytes) -> str:
             raise InputError("it needs a password. Save it without one.") from problem
         raise
     try:
-        titles: dict[int, list[tuple[str, int]]] = {}
-        for entry in document.get_toc():
-            if (place := entry.get_dest()) is not None and place.get_index() is not None:
-                titles.setdefault(place.get_index(), []).append((entry.get_title(), entry.level + 1))
-        pages = without_margins([_lines(document, number) for number in range(len(document))])
+        outline = {
+            (place.get_index(), _title(entry.get_title())): entry.level + 1
+            for entry in document.get_toc()
+            if (place := entry.get_dest()) is not None
+        }
+        pages = without_margins([_lines(document[number]) for number in range(len(document))])
     finally:
         document.close()
-    return "\n\n".join(paragraphs(_with_headings(lines, titles.get(n, ()))) for n, lines in enumerate(pages))
+    by_height = {} if outline else heading_levels([line for lines in pages for line in lines])
+    return "\n\n".join(
+        paragraphs([_marked(line, outline.get((n, _title(line.text))) or by_height.get(line.height)) for line in lines])
+        for n, lines in enumerate(pages)
+    )
 
 
-def without_margins(pages: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The lines of each page without a first and last line that most pages have, but for a number in it."""
+def heading_levels(lines: Sequence[Line]) -> dict[float, int]:
+    """The levels of headings by their height, told by being higher than most of the text and short."""
+    letters: Counter[float] = Counter()
+    longest: Counter[float] = Counter()
+    for line in lines:
+        letters[line.height] += len(line.text)
+        longest[line.height] = max(longest[line.height], len(line.text))
+    usual = max(letters, key=letters.__getitem__, default=0.0)
+    large = [height for height in letters if height > LARGE * usual and longest[height] <= LONGEST_HEADING]
+    if sum(letters[height] for height in large) > MOST_HEADINGS * letters.total():
+        return {}
+    return {height: level for level, height in enumerate(sorted(large, reverse=True), 1)}
+
+
+def without_margins(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
+    """The lines of each page without a first and last line that a page near by has too, but for a number in it."""
     kept = [list(lines) for lines in pages]
     if len(kept) < MANY_PAGES:
         return kept
     for edge in (0, -1):
-        seen = Counter(_margin(lines[edge]) for lines in kept if lines)
-        for lines in kept:
-            if lines and seen[_margin(lines[edge])] > REPEATED * len(kept):
+        edges = [DIGITS.sub("0", lines[edge].text) if lines else None for lines in kept]
+        for n, lines in enumerate(kept):
+            if lines and edges[n] in (*edges[max(n - NEAR, 0) : n], *edges[n + 1 : n + 1 + NEAR]):
                 del lines[edge]
     return kept
 
@@ -68,20 +104,34 @@ def paragraphs(lines: Sequence[str]) -> str:
     return joined.strip()
 
 
-def _lines(document: Any, number: int) -> list[str]:
-    page = document[number]
+def _lines(page: Any) -> list[Line]:
     text = page.get_textpage()
     try:
-        return [line.strip() for line in text.get_text_range().splitlines() if line.strip()]
+        found, read = [], 0
+        for piece in text.get_text_range().splitlines(keepends=True):
+            if line := piece.strip():
+                heights = [_height(text, place) for place in range(read, read + len(piece.rstrip()))]
+                found.append(Line(line.replace(BROKEN, ""), round(median(heights))))
+            read += len(piece)
+        return found
     finally:
         text.close()
         page.close()
 
 
-def _with_headings(lines: Sequence[str], titles: Sequence[tuple[str, int]]) -> list[str]:
-    """The lines, with those that are an entry of the outline as headings of its level."""
-    levels = {_plain(title): level for title, level in titles}
-    return [f"{'#' * min(levels[_plain(line)], 6)} {line}" if _plain(line) in levels else line for line in lines]
+def _height(text: Any, place: int) -> float:
+    from pypdfium2 import raw
+
+    box = raw.FS_RECTF()
+    raw.FPDFText_GetLooseCharBox(text.raw, place, ctypes.byref(box))
+    return float(box.top - box.bottom)
+
+
+def _marked(line: Line, level: int | None) -> str:
+    """A line as Markdown: a heading of this level, if any; else what it says, and no heading."""
+    if level:
+        return f"{'#' * min(level, 6)} {line.text}"
+    return re.sub("^#", r"\#", BULLET.sub("- ", line.text))
 
 
 def _between(line: str, after: str, usual: int) -> str:
@@ -98,9 +148,6 @@ def _width(line: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in line)
 
 
-def _margin(line: str) -> str:
-    return DIGITS.sub("0", line)
-
-
-def _plain(text: str) -> str:
-    return "".join(text.split()).casefold()
+def _title(text: str) -> str:
+    """A heading as it is told again: without its number, white space and case."""
+    return "".join(NUMBERING.sub("", text.strip()).split()).casefold()

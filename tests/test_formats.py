@@ -14,7 +14,7 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen.canvas import Canvas
 
 from ingest.formats import read_as_text
-from ingest.formats_pdf import paragraphs, without_margins
+from ingest.formats_pdf import Line, paragraphs, without_margins
 from ingest.pipeline import read_document
 from ingest.read import raw_document
 from kb.errors import InputError
@@ -123,6 +123,30 @@ def test_a_pdf_has_its_paragraphs_whole_and_its_outline_as_headings() -> None:
     )
 
 
+def test_without_an_outline_large_lines_are_headings() -> None:
+    pdfmetrics.registerFont(UnicodeCIDFont("STSong-Light"))
+    written = io.BytesIO()
+    canvas = Canvas(written, pagesize=A4)
+    lines = [
+        (24, "微调手册"),
+        (18, "一、准备"),
+        (12, "# 先安装依赖，再下载模型，然后检查显卡和驱动，最后确认磁盘够不够大。"),
+        (18, "二、训练"),
+        (12, "• 学习率先升后降，升的步数取总步数的百分之三。"),
+    ]
+    for number, (size, line) in enumerate(lines):
+        canvas.setFont("STSong-Light", size)
+        canvas.drawString(60, 780 - 40 * number, line)
+    canvas.save()
+    assert text_of(written.getvalue()).split("\n\n") == [
+        "# 微调手册",
+        "## 一、准备",
+        "\\# 先安装依赖，再下载模型，然后检查显卡和驱动，最后确认磁盘够不够大。",
+        "## 二、训练",
+        "- 学习率先升后降，升的步数取总步数的百分之三。\n",
+    ]
+
+
 def test_what_stands_at_the_edge_of_every_page_is_none_of_its_text() -> None:
     pages = [["内部资料", f"第 {number} 页的内容在这里。", f"{number} / 4"] for number in range(1, 5)]
     assert text_of(pdf(pages)).split("\n\n") == [f"第 {number} 页的内容在这里。" for number in range(1, 4)] + [
@@ -161,7 +185,7 @@ def test_joining_lines_changes_white_space_alone(lines: list[str]) -> None:
     assert "".join(paragraphs(lines).split()) == "".join("".join(lines).split())
 
 
-@given(st.lists(LINES, max_size=6))
-def test_of_each_page_at_most_the_first_and_the_last_line_go(pages: list[list[str]]) -> None:
+@given(st.lists(LINES.map(lambda lines: [Line(line, 12) for line in lines]), max_size=6))
+def test_of_each_page_at_most_the_first_and_the_last_line_go(pages: list[list[Line]]) -> None:
     for before, after in zip(pages, without_margins(pages), strict=True):
         assert after in [before, before[1:], before[:-1], before[1:-1]]
