@@ -9,11 +9,9 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
-
-import numpy as np
 
 from ingest.files import Found, find_files, readable_name
 from ingest.formats import read_as_text
@@ -26,6 +24,7 @@ from kb.records import Document, Passage, RawDocument, Table
 from kb.settings import Settings
 from kb.store import Change, DocumentInfo, Store
 from models.embed import Embedder, fingerprint
+from models.lines import line_vectors
 
 __all__ = ["Ingested", "Pipeline", "ReadDocument", "check_sent", "document_id", "pipeline_version", "read_document"]
 
@@ -146,7 +145,8 @@ class Pipeline:
         known = self._store.embedding
         if known is not None and known != self._fingerprint():
             embedder = self._embedder()
-            self._store.reindex(embedder.embed_passages, embedder.fingerprint)
+            lines = partial(line_vectors, embedder=embedder) if embedder.quick else None
+            self._store.reindex(embedder.embed_passages, embedder.fingerprint, lines)
 
     def _fingerprint(self) -> str:
         """The embedding model's fingerprint, without loading the model if it lies in a folder."""
@@ -308,14 +308,17 @@ def pipeline_version() -> str:
 
 
 def _changes(prepared: Sequence[_Prepared], embedder: Embedder) -> list[Change]:
-    reads = [item.read for item in prepared]
-    vectors = embedder.embed_passages([passage.indexed for read in reads for passage in read.passages])
-    ends = np.cumsum([len(read.passages) for read in reads])
-    parts = np.split(vectors, ends[:-1])
-    return [
-        Change(item.read.document, item.read.passages, part, pipeline_version(), item.instead_of, item.read.tables)
-        for item, part in zip(prepared, parts, strict=True)
-    ]
+    passages = [passage for item in prepared for passage in item.read.passages]
+    vectors = embedder.embed_passages([passage.indexed for passage in passages])
+    lines = line_vectors(passages, embedder) if embedder.quick else []
+    changes: list[Change] = []
+    start = 0
+    for item in prepared:
+        read, end = item.read, start + len(item.read.passages)
+        kept = vectors[start:end], pipeline_version(), item.instead_of, read.tables, lines[start:end]
+        changes.append(Change(read.document, read.passages, *kept))
+        start = end
+    return changes
 
 
 def _is_full(group: Sequence[Ingested | _Prepared]) -> bool:

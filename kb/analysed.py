@@ -112,14 +112,17 @@ class Analysed(Sequence[Passage]):
         numbers = {name: range(first, first + self.generations[name]) for name, first in self._first.items()}
         return {self[some.start].document_id: some for some in numbers.values() if some}
 
-    def span(self, number: int) -> tuple[str, int, int]:
-        """The id of a passage's document, and where it starts and ends there; the passage is not parsed."""
-        start, end = self.block.bounds[2 * number : 2 * number + 2]
-        return self._document_of[self.place_of(number)[0]], int(start), int(end)
+    def spans(self, numbers: Sequence[int]) -> list[tuple[str, int, int]]:
+        """For each passage the id of its document, and where it starts and ends there; no passage is parsed."""
+        firsts, names = self._documents_in_order
+        at = np.searchsorted(firsts, numbers, side="right") - 1
+        bounds = self.block.bounds.reshape(-1, 2)[numbers].tolist()
+        return [(names[document], start, end) for document, (start, end) in zip(at.tolist(), bounds, strict=True)]
 
     @cached_property
-    def _document_of(self) -> dict[str, str]:
-        return {self.place_of(numbers.start)[0]: name for name, numbers in self.documents.items()}
+    def _documents_in_order(self) -> tuple[Numbers, list[str]]:
+        """The number of each document's first passage, and its id."""
+        return np.array([numbers.start for numbers in self.documents.values()], np.int32), list(self.documents)
 
     def place_of(self, number: int) -> tuple[str, int]:
         """The passage's generation, and its number there."""

@@ -10,12 +10,11 @@ Chroma in a folder doesn't notice what other processes write, so a store that se
 Chroma anew.
 """
 
-import sqlite3
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +35,6 @@ __all__ = ["Change", "DocumentInfo", "Store"]
 
 ATTEMPTS = 10
 
-T = TypeVar("T")
 Vectors = NDArray[np.float32]
 
 
@@ -46,7 +44,7 @@ class Store:
     def __init__(self, home: Path, chroma_url: str | None = None) -> None:
         self._home = home
         self._database = Database(home / "guide.sqlite3")
-        self._index = SharedIndex(self._chroma(chroma_url), lambda: self._read(tables.count_passages))
+        self._index = SharedIndex(self._chroma(chroma_url), lambda: self._database.read(tables.count_passages))
         self._upkeep = Upkeep(self._database, self._index)
         self._filled = False
         self._known: tuple[str | None, frozenset[str]] = None, frozenset()
@@ -93,11 +91,11 @@ class Store:
 
     def is_empty(self) -> bool:
         """Whether there is no document."""
-        return not self._read(tables.has_documents)
+        return not self._database.read(tables.has_documents)
 
     def documents(self) -> list[DocumentInfo]:
         """All documents, by name."""
-        return self._read(tables.read_infos)
+        return self._database.read(tables.read_infos)
 
     def document(self, name_or_id: str) -> Document:
         """One document with its restored text.
@@ -105,7 +103,7 @@ class Store:
         Raises:
             NotFoundError: there is none with this name or id.
         """
-        document = self._read(lambda rows: tables.read_document(rows, name_or_id))
+        document = self._database.read(lambda rows: tables.read_document(rows, name_or_id))
         if document is None:
             raise self._missing(name_or_id)
         return document
@@ -123,11 +121,15 @@ class Store:
 
     def passages(self) -> list[Passage]:
         """All passages, by document and place; where one stands inside another, the outer comes first."""
-        return self._read(tables.read_passages)
+        return self._database.read(tables.read_passages)
 
     def tables(self, documents: Collection[str] | None = None) -> list[Table]:
         """All tables, or those of the documents with these ids, by document and place."""
-        return self._read(lambda rows: tables.read_tables(rows, documents))
+        return self._database.read(lambda rows: tables.read_tables(rows, documents))
+
+    def lines(self, places: Sequence[Place]) -> list[bytes | None]:
+        """What was kept of the lines of the passages at these places; None where nothing was."""
+        return self._database.read(lambda rows: tables.read_lines(rows, places))
 
     def records(self, known: Collection[str]) -> list[tuple[str, list[str] | None]]:
         """Each generation, in the order of documents, with the records of its passages; None where it is `known`."""
@@ -209,7 +211,9 @@ class Store:
             state.check_embedding(embedding)
             for change in changes:
                 change.check(state)
-            twins = self._read(lambda rows: tables.read_twins(rows, [change.document for change in changes], gone))
+            twins = self._database.read(
+                lambda rows: tables.read_twins(rows, [change.document for change in changes], gone)
+            )
             added = {uuid.uuid4().hex: change for change in changes if change.document.id not in twins}
             if not added:
                 return twins
@@ -237,14 +241,20 @@ class Store:
             with self._upkeep.changing(generations), self._upkeep.committing() as rows:
                 tables.remove_documents(rows, [document_id])
 
-    def reindex(self, embed: Callable[[Sequence[str]], Vectors], embedding: str) -> None:
+    def reindex(
+        self,
+        embed: Callable[[Sequence[str]], Vectors],
+        embedding: str,
+        read_lines: Callable[[Sequence[Passage]], Sequence[bytes]] | None = None,
+    ) -> None:
         """Gives every passage a vector of another model, and only then searches with that one.
 
-        `embed` turns n texts into vectors [n, d]; `embedding` is its fingerprint.
+        `embed` turns n texts into vectors [n, d]; `embedding` is its fingerprint. `read_lines` gives what is kept of
+        the lines of passages.
         """
         with self._writing() as state:
             if state.index:
-                self._upkeep.rebuild(embed, embedding)
+                self._upkeep.rebuild(embed, embedding, read_lines)
 
     def _chroma(self, url: str | None) -> Chroma:
         if url is None:
@@ -262,7 +272,7 @@ class Store:
 
     def _most(self, among: Sequence[Place] | None) -> int:
         """How many passages a search can find."""
-        return self._read(tables.count_passages) if among is None else len(among)
+        return self._database.read(tables.count_passages) if among is None else len(among)
 
     def _live(self, state: State) -> Collection[str]:
         """The generations that are there in this state, or in a later one."""
@@ -277,15 +287,11 @@ class Store:
         there = ", ".join(info.name for info in self.documents()) or "none yet; run `guide ingest`"
         return NotFoundError(f"There is no document {name_or_id!r}. Documents: {there}.")
 
-    def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        with self._database.reading() as rows:
-            return read(rows)
-
     def _state(self) -> State:
-        return self._read(tables.read_state)
+        return self._database.read(tables.read_state)
 
     def _generations(self, documents: Collection[str]) -> list[str]:
-        known = self._read(tables.read_generations)
+        known = self._database.read(tables.read_generations)
         return [generation for identity, generation in known.items() if identity in documents]
 
     @contextmanager

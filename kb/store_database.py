@@ -3,9 +3,10 @@
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from kb.errors import StoreError
 
@@ -29,8 +30,15 @@ CREATE TABLE tables (
     generation TEXT NOT NULL, number INTEGER NOT NULL, record TEXT NOT NULL, PRIMARY KEY (generation, number)
 ) WITHOUT ROWID;
 """,
+    """
+CREATE TABLE lines (
+    generation TEXT NOT NULL, number INTEGER NOT NULL, vectors BLOB NOT NULL, PRIMARY KEY (generation, number)
+);
+""",
 )
 FORMAT = len(STEPS)
+
+T = TypeVar("T")
 
 
 class Database:
@@ -56,6 +64,13 @@ class Database:
         for connection in self._open:
             connection.close()
 
+    def read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        """What single statements read: each sees one state of the database, and no transaction is spent on them."""
+        try:
+            return read(self._connection())
+        except sqlite3.Error as problem:
+            raise self._failure(problem) from problem
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One state of the database, whatever others write meanwhile."""
@@ -80,10 +95,13 @@ class Database:
                 raise
             rows.commit()
         except sqlite3.Error as problem:
-            raise StoreError(
-                f"{self._file}: the knowledge base can't be read or written ({problem}). "
-                "If the file is damaged, move it away and run `guide ingest` again."
-            ) from problem
+            raise self._failure(problem) from problem
+
+    def _failure(self, problem: sqlite3.Error) -> StoreError:
+        return StoreError(
+            f"{self._file}: the knowledge base can't be read or written ({problem}). "
+            "If the file is damaged, move it away and run `guide ingest` again."
+        )
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._threads, "connection", None)

@@ -69,9 +69,8 @@ class DocumentInfo:
 class Change:
     """A document to store with its n passages, their vectors [n, d] and its tables.
 
-    `pipeline` is the version of what made them.
-
-    `instead_of` is the id of another document that goes when this one comes: it was renamed.
+    `pipeline` is the version of what made them. `instead_of` is the id of another document that goes when this one
+    comes: it was renamed. `lines` has the vectors of each passage's lines, if they are kept, in the readers' own form.
     """
 
     document: Document
@@ -80,12 +79,15 @@ class Change:
     pipeline: str
     instead_of: str | None = None
     tables: Sequence[Table] = ()
+    lines: Sequence[bytes] = ()
 
     def check(self, state: State) -> None:
         """Raises StoreError unless there is a vector of numbers, comparable with those stored, for each passage."""
         shape = self.vectors.shape
         if len(shape) != 2 or shape[0] != len(self.passages) or not np.isfinite(self.vectors).all():
             raise StoreError(f"{self.document.name}: vectors {shape} don't fit {len(self.passages)} passages.")
+        if len(self.lines) not in {0, len(self.passages)}:
+            raise StoreError(f"{self.document.name}: lines of {len(self.lines)} passages, not {len(self.passages)}.")
         state.check_dimension(shape[1])
 
 
@@ -172,6 +174,21 @@ def write_vectors(rows: sqlite3.Connection, generation: str, vectors: Vectors) -
     rows.executemany("UPDATE passages SET vector = ? WHERE generation = ? AND number = ?", changed)
 
 
+def read_lines(rows: sqlite3.Connection, places: Iterable[tuple[str, int]]) -> list[bytes | None]:
+    """What was kept of the lines of the passage at each generation and number; None where nothing was."""
+    query = "SELECT vectors FROM lines WHERE generation = ? AND number = ?"
+    found = (rows.execute(query, place).fetchone() for place in places)
+    return [row[0] if row else None for row in found]
+
+
+def write_lines(rows: sqlite3.Connection, generation: str, lines: Iterable[bytes]) -> None:
+    """Keeps these vectors of the lines of a generation's passages, in place of those there are."""
+    rows.execute("DELETE FROM lines WHERE generation = ?", [generation])
+    rows.executemany(
+        "INSERT INTO lines VALUES (?, ?, ?)", ((generation, number, each) for number, each in enumerate(lines))
+    )
+
+
 def read_generations(rows: sqlite3.Connection) -> dict[str, str]:
     """The generation of each document, by its id."""
     return dict(rows.execute("SELECT id, generation FROM documents"))
@@ -227,24 +244,23 @@ def write_document(rows: sqlite3.Connection, generation: str, change: Change) ->
             for number, table in enumerate(change.tables)
         ),
     )
+    write_lines(rows, generation, change.lines)
 
 
 def read_tables(rows: sqlite3.Connection, documents: Collection[str] | None = None) -> list[Table]:
     """All tables, or those of the documents with these ids, by document and place."""
-    query = (
-        "SELECT record FROM documents JOIN tables USING (generation)"
-        " WHERE ?1 IS NULL OR id IN (SELECT value FROM json_each(?1)) ORDER BY name, number"
-    )
-    wanted = None if documents is None else json.dumps(list(documents))
-    return [_table(record) for (record,) in rows.execute(query, [wanted])]
+    given = "" if documents is None else "WHERE id IN (SELECT value FROM json_each(?))"
+    wanted = [] if documents is None else [json.dumps([*documents])]
+    query = f"SELECT record FROM documents JOIN tables USING (generation) {given} ORDER BY name, number"  # noqa: S608
+    return [_table(record) for (record,) in rows.execute(query, wanted)]
 
 
 def remove_documents(rows: sqlite3.Connection, identities: Iterable[str]) -> None:
     """Removes documents with their passages and tables; ids that there are not are passed over."""
     for identity in identities:
         generations = rows.execute("SELECT generation FROM documents WHERE id = ?", [identity]).fetchall()
-        rows.executemany("DELETE FROM passages WHERE generation = ?", generations)
-        rows.executemany("DELETE FROM tables WHERE generation = ?", generations)
+        for table in ("passages", "tables", "lines"):
+            rows.executemany(f"DELETE FROM {table} WHERE generation = ?", generations)  # noqa: S608
         rows.execute("DELETE FROM documents WHERE id = ?", [identity])
 
 

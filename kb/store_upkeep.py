@@ -95,7 +95,12 @@ class Upkeep:
                 state = self._state()
         return name
 
-    def rebuild(self, embed: Callable[[Sequence[str]], Vectors] | None = None, embedding: str | None = None) -> None:
+    def rebuild(
+        self,
+        embed: Callable[[Sequence[str]], Vectors] | None = None,
+        embedding: str | None = None,
+        read_lines: Callable[[Sequence[Passage]], Sequence[bytes]] | None = None,
+    ) -> None:
         """Puts a new vector index in place of the one there is; `embed` gives its passages other vectors."""
         name = uuid.uuid4().hex
         put = 0
@@ -106,6 +111,7 @@ class Upkeep:
                 if embed and passages:
                     vectors = embed([passage.indexed for passage in passages])
                     tables.write_vectors(rows, generation, vectors)
+                    tables.write_lines(rows, generation, read_lines(passages) if read_lines else ())
                     tables.write_state(rows, dimension=vectors.shape[1])
                 waiting[generation] = passages, vectors
                 put += len(passages)

@@ -63,6 +63,8 @@ def probability(measures: Measures) -> float:
 
 def _known(word: str, vocabulary: Container[str]) -> float:
     """1 if a term of the word is there, else the weight of a translation that is."""
+    if word in vocabulary:
+        return 1.0
     found = terms(word)
     longer = [term for term in found if len(term) > 1] or found
     here = [1.0 for term in longer if term in vocabulary]

@@ -52,12 +52,12 @@ class NamedCells:
             return {}
         documents = {document for document, _, _ in spans.values()}
         self._read(documents - self._rows.keys())
-        named = {document: _named(self._rows[document], asked) for document in documents}
+        found = ((document, _named(self._rows[document], asked)) for document in documents)
+        named = {document: rows for document, rows in found if rows}
         weights = {
-            passage: max(
-                (_weight(row, names, (start, end), asked, rarity) for row, names in named[document]), default=0.0
-            )
+            passage: max(_weight(row, names, (start, end), asked, rarity) for row, names in named[document])
             for passage, (document, start, end) in spans.items()
+            if document in named
         }
         return {name: weight / total for name, weight in weights.items() if weight}
 

@@ -15,9 +15,11 @@ def share_fusion(shares: Sequence[Mapping[T, float]], weights: Sequence[float]) 
     ranks, shares say how good a match is: a question that no passage shares words with leaves the order to the
     embedding. A convex combination of scores normalised by theoretical bounds (Bruch, Gai and Ingber 2023).
     """
-    things = dict.fromkeys(thing for mapping in shares for thing in mapping)
-    parts = [(mapping, weight / sum(weights)) for mapping, weight in zip(shares, weights, strict=True)]
-    fused = {thing: sum(weight * mapping.get(thing, 0.0) for mapping, weight in parts) for thing in things}
+    fused: dict[T, float] = {}
+    for mapping, weight in zip(shares, weights, strict=True):
+        part = weight / sum(weights)
+        for thing, share in mapping.items():
+            fused[thing] = fused.get(thing, 0.0) + part * share
     return sorted(fused.items(), key=lambda scored: -scored[1])
 
 

@@ -1,49 +1,44 @@
-"""How near a passage's best line is to a question: one sentence, row or item may answer in a passage of much else."""
+"""How near the best lines of passages are to a question."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kb.records import Passage
 from models.embed import Embedder
+from models.lines import best_line, line_vectors
 
-__all__ = ["best_lines", "lines_of"]
+__all__ = ["LineReader", "Place"]
 
-_END = re.compile(r"(?<=[。！？!?；;])|\n")
-SHORTEST = 4
-LONGEST = 200  # characters of a line that are read
-MOST = 10  # lines of one passage
-
-
-def best_lines(question: NDArray[np.float32], passages: Sequence[Passage], embedder: Embedder) -> list[float]:
-    """The cosine of the question [dimension] and the line of each passage that is nearest to it.
-
-    A line is taken together with the heading that it stands below, half and half.
-    """
-    lines = [lines_of(passage.text) for passage in passages]
-    headings = [passage.section[-1] if passage.section else "" for passage in passages]
-    texts = list(dict.fromkeys([*headings, *(line for some in lines for line in some)]))
-    vectors = embedder.embed_passages(texts)
-    place = {text: number for number, text in enumerate(texts)}
-    return [
-        float(_cosines(question, vectors[[place[line] for line in some]], vectors[place[heading]]).max())
-        for some, heading in zip(lines, headings, strict=True)
-    ]
+Place = tuple[str, int]  # a passage's generation, and its number there
+REMEMBERED = 4096  # passages
 
 
-def lines_of(text: str) -> list[str]:
-    """The first lines and sentences of a text; the whole if there is none."""
-    lines = [line.strip() for line in _END.split(text)]
-    return [line[:LONGEST] for line in lines if len(line) >= SHORTEST][:MOST] or [text[:LONGEST]]
+class LineReader:
+    """Reads passages line by line, from what was kept of their lines when they were taken in."""
 
+    def __init__(self, kept: Callable[[Sequence[Place]], Sequence[bytes | None]], embedder: Embedder) -> None:
+        """`kept` gives the vectors of the lines of passages; None where none were kept: they are made here."""
+        self._kept, self._embedder = kept, embedder
+        self._known: dict[Place, bytes] = {}
 
-def _cosines(
-    question: NDArray[np.float32], lines: NDArray[np.float32], heading: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Cosines [lines] of the question [dimension] and each of the lines [lines, dimension] under the heading."""
-    joined = lines + heading
-    lengths = np.linalg.norm(joined, axis=1)
-    cosines: NDArray[np.float32] = joined @ question / np.maximum(lengths, 1e-9)
-    return cosines
+    def best(self, question: NDArray[np.float32], passages: Sequence[tuple[Place, Passage]]) -> list[float]:
+        """The cosine of the question [dimension] and the line of each passage that is nearest to it."""
+        known = {place: self._known[place] for place, _ in passages if place in self._known}
+        unknown = [(place, passage) for place, passage in passages if place not in known]
+        if unknown:
+            known |= self._read(unknown)
+        return [best_line(question, known[place]) for place, _ in passages]
+
+    def _read(self, passages: Sequence[tuple[Place, Passage]]) -> dict[Place, bytes]:
+        kept = self._kept([place for place, _ in passages])
+        found = {place: lines for (place, _), lines in zip(passages, kept, strict=True) if lines is not None}
+        missing = [(place, passage) for place, passage in passages if place not in found]
+        if missing:
+            made = line_vectors([passage for _, passage in missing], self._embedder)
+            found |= {place: lines for (place, _), lines in zip(missing, made, strict=True)}
+        if len(self._known) + len(found) > REMEMBERED:
+            self._known = {}  # another thread may still read the old one
+        self._known |= found
+        return found

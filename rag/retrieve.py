@@ -18,7 +18,7 @@ from rag.answerable import Measures, lacks_number, probability, unknown_share
 from rag.cells import NamedCells
 from rag.filters import allowed_by
 from rag.fusion import lexical_shares, share_fusion, standout, standouts
-from rag.lines import best_lines
+from rag.lines import LineReader, Place
 
 __all__ = ["Found", "Retriever"]
 
@@ -57,6 +57,7 @@ class Retriever:
         self._store, self._lexical, self._embedder = store, lexical, embedder
         self._reranker, self._reread = reranker, REREAD if reranker else 0
         self._cells = NamedCells(store.tables)
+        self._lines = LineReader(store.lines, embedder)
 
     def search(self, question: str, k: int = 8, within: Filter | None = None) -> Found:
         """The best `k` passages that `within` allows, no two of which overlap. A hit's score is from 0 to 1."""
@@ -70,11 +71,15 @@ class Retriever:
         lexical = self._lexical.numbers(question, DEPTH, allowed)
         rarity = self._lexical.rarity(question)
         looked_up = time.perf_counter()
-        spans = {number: passages.span(number) for number, _ in (*lexical, *dense)}
+        found = list(dict.fromkeys(number for number, _ in (*lexical, *dense)))
+        spans = dict(zip(found, passages.spans(found), strict=True))
         named = self._cells.shares(question, rarity, spans)
         hits = fuse(dense, lexical, sum(weight for _, weight in rarity), passages.__getitem__, named=named)
         best = list(islice(hits, READ))
-        ordered = self._by_best_line(vector, best, hits, min((cosine for _, cosine in dense), default=0.0))
+        at = {span: number for number, span in spans.items()}
+        places = [passages.place_of(at[hit.passage.document_id, hit.passage.start, hit.passage.end]) for hit in best]
+        background = min((cosine for _, cosine in dense), default=0.0)
+        ordered = self._by_best_line(vector, list(zip(places, best, strict=True)), hits, background)
         apart = without_overlaps(ordered, max(k, self._reread, 1))
         answerable = probability(self._measures(question, best[0], apart[0])) if best else 0.0
         kept = self._reranked(question, apart)[:k]
@@ -96,18 +101,18 @@ class Retriever:
         return Measures(best.score, unknown, float(lacks_number(question, first.passage.text)))
 
     def _by_best_line(
-        self, vector: NDArray[np.float32], best: Sequence[Hit], others: Iterable[Hit], background: float
+        self, vector: NDArray[np.float32], best: Sequence[tuple[Place, Hit]], others: Iterable[Hit], background: float
     ) -> Iterable[Hit]:
         """All hits; the `best` in an order that counts their best lines too, for which all scores make room.
 
         Of the others no line is read, and they stay behind.
         """
         if not self._embedder.quick:
-            return chain(best, others)
-        lines = best_lines(vector, [hit.passage for hit in best], self._embedder)
+            return chain((hit for _, hit in best), others)
+        lines = self._lines.best(vector, [(place, hit.passage) for place, hit in best])
         read = [
             replace(hit, score=with_line(hit.score, standout(line, background)))
-            for hit, line in zip(best, lines, strict=True)
+            for (_, hit), line in zip(best, lines, strict=True)
         ]
         unread = (replace(hit, score=with_line(hit.score, 0.0)) for hit in others)
         return chain(sorted(read, key=lambda hit: -hit.score), unread)

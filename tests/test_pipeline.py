@@ -21,6 +21,7 @@ from kb.settings import SOURCES, Settings
 from kb.store import Store
 from models.embed import Embedder, load_embedder
 from models.embedding_pieces import train_pieces
+from models.lines import line_vectors
 from tests.chroma_server import free_port
 
 TEXT = "# 微调\n\nLoRA 只训练少量参数。\n"
@@ -208,8 +209,12 @@ def test_another_embedding_model_indexes_everything_anew(base: Setup, folder: Pa
     assert statuses(other.ingest(folder / "a.md")) == {"a.md": "changed"}
     embedder = load_embedder(settings)
     assert base.store.embedding == embedder.fingerprint
-    for passage in base.store.passages():
+    passages = base.store.passages()
+    for passage in passages:
         assert base.store.nearest(embedder.embed_passages([passage.indexed])[0], 1)[0][0] == passage
+    records = [(generation, len(some or ())) for generation, some in base.store.records([])]
+    places = [(generation, number) for generation, count in records for number in range(count)]
+    assert base.store.lines(places) == line_vectors(passages, embedder)
 
 
 def test_a_missing_embedding_model_is_an_error_and_stores_nothing(base: Setup, folder: Path) -> None:

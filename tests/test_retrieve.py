@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,6 @@ from kb.settings import load_settings
 from kb.store import Store
 from rag.answerable import Measures, lacks_number, probability, unknown_share
 from rag.fusion import standout, standouts
-from rag.lines import best_lines, lines_of
 from rag.retrieve import Retriever, fuse, without_overlaps
 
 if TYPE_CHECKING:
@@ -133,31 +131,6 @@ def test_fused_hits_carry_both_scores() -> None:
         "l": (None, 6.0),
     }
     assert hits[0].passage is both
-
-
-def test_a_line_that_says_it_all_is_nearer_than_two_that_say_half(services: "Services") -> None:
-    apart = "缓存很小。" * 9 + "模型要先下载。权重另外合并。" + "日志很长。" * 9
-    together = "缓存很小。" * 9 + "下载模型之后合并权重。" + "日志很长。" * 9
-    hits = [Hit(replace(passage("p", 0, 1), text=text), 0.3, None, None) for text in (apart, together)]
-    question = services.embedder.embed_query("下载模型之后怎么合并权重？")
-    far, near = best_lines(question, [hit.passage for hit in hits], services.embedder)
-    assert near > far
-    assert best_lines(question, [], services.embedder) == []
-
-
-def test_lines_are_sentences_rows_and_items() -> None:
-    assert lines_of("- **甲**：一二三。四五六！\n\n- 乙\n") == ["- **甲**：一二三。", "四五六！"]
-    assert lines_of("| 甲 | 乙丙 |\n| 丁 | 戊己 |") == ["| 甲 | 乙丙 |", "| 丁 | 戊己 |"]
-    assert lines_of("乙") == ["乙"]
-
-
-def test_a_heading_counts_with_each_of_its_lines(services: "Services") -> None:
-    below, elsewhere = (
-        replace(passage("p", 0, 1), text="先下载，再运行。", section=(name,)) for name in ("合并权重", "天气")
-    )
-    question = services.embedder.embed_query("合并权重时先做什么？")
-    near, far = best_lines(question, [below, elsewhere], services.embedder)
-    assert near > far
 
 
 def test_standouts_are_shares_of_the_way_from_the_background() -> None:

@@ -258,9 +258,9 @@ def test_tables_are_kept_with_their_document_and_go_with_it(store: Store) -> Non
 def test_a_store_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:
     put_numbered(tmp_path, None, ("a.md", 1))
     with sqlite3.connect(tmp_path / "guide.sqlite3") as connection:
-        connection.execute("DROP TABLE tables")
-        connection.execute("PRAGMA user_version = 1")
+        connection.executescript("DROP TABLE tables; DROP TABLE lines; PRAGMA user_version = 1")
     store = Store(tmp_path)
     assert store.tables() == []
+    assert store.lines([("gone", 0)]) == [None]
     assert put(store, "b.md", "新的文档。")
     assert [info.name for info in store.documents()] == ["a.md", "b.md"]
