@@ -203,19 +203,24 @@ def test_two_writing_processes_lose_nothing(tmp_path: Path, chroma_url: str | No
 def test_threads_read_whole_versions_while_others_write(store: Store) -> None:
     put(store, "a.md", numbered("a", 0))
     seen: list[set[str]] = []
-    done = threading.Event()
+    done, news = threading.Event(), threading.Condition()
 
-    def read() -> None:
+    def read_on() -> None:
         while not done.is_set():
-            seen.append({passage.text.split()[2] for passage in store.passages()})
+            read = {passage.text.split()[2] for passage in store.passages()}
+            with news:
+                seen.append(read)
+                news.notify()
             assert len(store.nearest(vector("甲"), 20)) == 20
 
-    readers = [threading.Thread(target=read) for _ in range(3)]
+    readers = [threading.Thread(target=read_on) for _ in range(3)]
     for reader in readers:
         reader.start()
     try:
         for edition in range(1, 8):
             put(store, "a.md", numbered("a", edition))
+            with news:
+                news.wait(60)  # until somebody has read again
     finally:
         done.set()
         for reader in readers:
