@@ -1,8 +1,10 @@
-"""Tables that are not set in Markdown: those of HTML, and the grids of reStructuredText."""
+"""Tables that are not set in Markdown: those of HTML, and the grids and simple tables of reStructuredText."""
 
 import html
 import re
+import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 
 from markdown_it.tree import SyntaxTreeNode
 
@@ -20,11 +22,12 @@ _ROW = re.compile(r"<tr\b[^>]*>(.*?)</tr\s*>", re.IGNORECASE | re.DOTALL)
 _CELL = re.compile(r"<t[hd]\b[^>]*>(.*?)</t[hd]\s*>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
 _RULE = re.compile(r"\+(?:[-=]+\+)+")
+_COLUMNS = re.compile(r"=+(?: +=+)+")
 _BETWEEN_BARS = re.compile(r"(?<=\|)[^|\n]*(?=\|)")
 
 
 def markup_tables(markdown: Markdown, node: SyntaxTreeNode) -> list[Found]:
-    """The columns and rows of each table in a block of HTML, or of the grid that a paragraph is.
+    """The columns and rows of each table in a block of HTML, or of the grid or simple table that a paragraph is.
 
     The first row names the columns; a row has a cell for each of them, whatever it was given.
     """
@@ -32,7 +35,7 @@ def markup_tables(markdown: Markdown, node: SyntaxTreeNode) -> list[Found]:
     if node.type == "html_block":
         lines = [_html_lines(markdown.text, table.span()) for table in _TABLE.finditer(markdown.text, start, end)]
     else:
-        lines = [list(_grid_lines(markdown.text, start, end))]
+        lines = [list(_grid_lines(markdown.text, start, end)) or list(_simple_lines(markdown.text, start, end))]
     return [_table(markdown, some) for some in lines if len(some) > 1]
 
 
@@ -74,6 +77,45 @@ def _grid_lines(text: str, start: int, end: int) -> Iterator[Line]:
             parts = [_part(text, at + part.start(), at + part.end()) for part in _BETWEEN_BARS.finditer(line)]
             open_cells = [_joined(*pair) for pair in zip(open_cells, parts, strict=False)] if open_cells else parts
         at += len(line)
+
+
+def _simple_lines(text: str, start: int, end: int) -> Iterator[Line]:
+    """The rows between the rules of a simple table, a row with an empty first cell joined to the one above it.
+
+    Columns begin where the first rule's do, counted as docutils counts: a wide character takes two.
+    """
+    at = text.rfind("\n", 0, start) + 1
+    rule, *lines = text[at:end].splitlines(keepends=True)
+    if not _COLUMNS.fullmatch(rule.strip()):
+        return
+    starts = [column.start() for column in re.finditer("=+", rule)]
+    row: Line = []
+    at += len(rule)
+    for line in lines:
+        if set(line.strip()) <= set("=- "):
+            parts = []
+        else:
+            edges = [*(_place(line, column) for column in starts), len(line)]
+            parts = [_part(text, at + left, at + right) for left, right in pairwise(edges)]
+        if parts and row and not parts[0].text:
+            row = [_joined(*pair) for pair in zip(row, parts, strict=True)]
+        else:
+            if row:
+                yield row
+            row = parts
+        at += len(line)
+    if row:
+        yield row
+
+
+def _place(line: str, column: int) -> int:
+    """Where in a line a column of the screen begins."""
+    taken = 0
+    for place, character in enumerate(line):
+        if taken >= column:
+            return place
+        taken += 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1
+    return len(line)
 
 
 def _part(text: str, start: int, end: int) -> Cell:

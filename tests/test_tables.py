@@ -168,6 +168,18 @@ HTML = """# 方法
 <TR><TD>QLoRA</TD></TR>
 </table>
 """
+SIMPLE = """# 方法
+
+========  ====
+方法      内存
+========  ====
+LoRA      低
+全量微调  高，
+          要多卡
+BitFit
+========  ====
+"""
+
 GRID = """# 方法
 
 +--------+----------+
@@ -186,6 +198,7 @@ GRID = """# 方法
     [
         (HTML, ("方法", "内存 & 速度"), [("LoRA", "低"), ("QLoRA", "")]),
         (GRID, ("方法", "内存"), [("LoRA", "低"), ("QLoRA", "极低， 4bit")]),
+        (SIMPLE, ("方法", "内存"), [("LoRA", "低"), ("全量微调", "高， 要多卡"), ("BitFit", "")]),
     ],
 )
 def test_tables_of_html_and_grids_are_read(text: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
