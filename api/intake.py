@@ -7,8 +7,9 @@ from typing import BinaryIO
 
 from api.jobs import Job, JobQueue, Tell
 from ingest.apart import ReadingProcess
+from ingest.documents import ReadDocument
 from ingest.files import readable_name
-from ingest.pipeline import Ingested, Pipeline, ReadDocument, check_sent
+from ingest.pipeline import Ingested, Pipeline, check_sent
 from kb.errors import DuplicateError
 from kb.records import RawDocument
 from kb.settings import Settings

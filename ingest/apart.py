@@ -2,7 +2,7 @@
 
 import threading
 
-from ingest.pipeline import ReadDocument, read_document
+from ingest.documents import ReadDocument, read_document
 from ingest.process import WorkerProcess
 from kb.errors import InputError, WorkerError
 from kb.records import RawDocument

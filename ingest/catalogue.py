@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ingest.pipeline import pipeline_version
+from ingest.documents import pipeline_version
 from ingest.tables import find_tables
 from kb.errors import InputError, NotFoundError
 from kb.records import Table

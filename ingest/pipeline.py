@@ -5,28 +5,24 @@ name. A file with the content of a document that is there already is not stored 
 gone, the file was renamed and so is the document; else it is passed over.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from ingest.documents import ReadDocument, document_id, pipeline_version, read_document
 from ingest.files import Found, find_files, readable_name
-from ingest.formats import read_as_text
-from ingest.mojibake import restore
-from ingest.passages import split_passages
 from ingest.read import raw_document, read_file
-from ingest.tables import find_tables
 from kb.errors import BusyError, GuideError, InputError, NotFoundError, TooLargeError, UnreachableError
-from kb.records import Document, Passage, RawDocument, Table
+from kb.records import RawDocument
 from kb.settings import Settings
 from kb.store import Change, DocumentInfo, Store
 from models.embed import Embedder, fingerprint
 from models.lines import line_vectors
 
-__all__ = ["Ingested", "Pipeline", "ReadDocument", "check_sent", "document_id", "pipeline_version", "read_document"]
+__all__ = ["Ingested", "Pipeline", "check_sent"]
 
 # Small documents are committed together: a commit takes longer than they do.
 GROUP_DOCUMENTS = 64
@@ -50,15 +46,6 @@ class Ingested:
     @property
     def error(self) -> str | None:
         return str(self.failure) if self.failure else None
-
-
-@dataclass(frozen=True)
-class ReadDocument:
-    """A document as it is known, with its passages and tables."""
-
-    document: Document
-    passages: Sequence[Passage]
-    tables: Sequence[Table]
 
 
 @dataclass(frozen=True)
@@ -262,49 +249,6 @@ def check_sent(name: str, size: int, settings: Settings) -> None:
         raise TooLargeError(
             f"{name}: {size / 1e6:.1f} MB; max_document_mb is {limit:g}. Split it, or raise GUIDE_MAX_DOCUMENT_MB."
         )
-
-
-def read_document(raw: RawDocument) -> ReadDocument:
-    """The document that the bytes are, decoded and mojibake restored, with its passages and tables.
-
-    Its title is its first heading or else its name.
-
-    Raises:
-        InputError: the bytes are no document that can be read.
-    """
-    decoded = read_as_text(raw)
-    restored = restore(decoded.text)
-    document = Document(
-        id=document_id(raw.name),
-        name=raw.name,
-        title=PurePosixPath(raw.name).stem,
-        text=restored.text,
-        encoding=decoded.encoding,
-        sha256=raw.sha256,
-        damage=restored.damage,
-        repairs=restored.repairs,
-        received=decoded.text if restored.damage else None,
-    )
-    passages = split_passages(document)
-    headings = (passage.section[0] for passage in passages if passage.section)
-    document = replace(document, title=next(headings, document.title))
-    return ReadDocument(document, passages, find_tables(document))
-
-
-def document_id(name: str) -> str:
-    """The same for every version of a document: it follows from the name."""
-    return hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
-
-
-@cache
-def pipeline_version() -> str:
-    """Changes with whatever may change a document's text or passages: the code and the data of this package."""
-    digest = hashlib.sha256()
-    package = Path(__file__).parent
-    for file in sorted(package.rglob("*")):
-        if file.is_file() and file.suffix != ".pyc":
-            digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def _changes(prepared: Sequence[_Prepared], embedder: Embedder) -> list[Change]:

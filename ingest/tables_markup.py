@@ -85,7 +85,7 @@ def _simple_lines(text: str, start: int, end: int) -> Iterator[Line]:
     Columns begin where the first rule's do, counted as docutils counts: a wide character takes two.
     """
     at = text.rfind("\n", 0, start) + 1
-    rule, *lines = text[at:end].splitlines(keepends=True)
+    rule, *lines = text[at:end].splitlines(keepends=True) or [""]
     if not _COLUMNS.fullmatch(rule.strip()):
         return
     starts = [column.start() for column in re.finditer("=+", rule)]

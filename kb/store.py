@@ -25,15 +25,14 @@ from kb.records import Document, Passage, Table
 from kb.settings import Settings
 from kb.store_chroma import Chroma, ChromaFolder, ChromaServer
 from kb.store_database import Database
-from kb.store_index import SharedIndex, nearest_known
+from kb.store_index import SharedIndex
 from kb.store_lock import PATIENCE_SECONDS, only_writer
+from kb.store_search import Search
 from kb.store_tables import Change, DocumentInfo, State
 from kb.store_upkeep import Upkeep
-from kb.store_vectors import Place, VectorsError
+from kb.store_vectors import Place
 
 __all__ = ["Change", "DocumentInfo", "Store"]
-
-ATTEMPTS = 10
 
 Vectors = NDArray[np.float32]
 
@@ -46,8 +45,7 @@ class Store:
         self._database = Database(home / "guide.sqlite3")
         self._index = SharedIndex(self._chroma(chroma_url), lambda: self._database.read(tables.count_passages))
         self._upkeep = Upkeep(self._database, self._index)
-        self._filled = False
-        self._known: tuple[str | None, frozenset[str]] = None, frozenset()
+        self._search = Search(self._database, self._index, self._mend)
         if self._upkeep.is_unswept():
             with suppress(BusyError, UnreachableError), self._writing(patience=0):
                 pass  # a writer died, and is swept after; or it lives, and is left alone
@@ -142,15 +140,7 @@ class Store:
 
         Raises as `nearest_places` does.
         """
-        found: list[tuple[Passage | None, float]] = []
-        for _ in range(ATTEMPTS):
-            places = self.nearest_places(vector, k)
-            with self._database.reading() as rows:
-                passages = tables.read_passages_at(rows, [place for place, _ in places])
-            found = [(passage, score) for passage, (_, score) in zip(passages, places, strict=True)]
-            if None not in passages:
-                break  # else they were replaced just now
-        return [(passage, score) for passage, score in found if passage]
+        return self._search.nearest(vector, k)
 
     def nearest_places(
         self, vector: Vectors, k: int, among: Sequence[Place] | None = None
@@ -163,31 +153,7 @@ class Store:
             StoreError: the vector has another length than those stored, or Chroma can't be mended.
             UnreachableError: the Chroma server doesn't answer.
         """
-        found: list[tuple[Place, float]] = []
-        failure: VectorsError | None = None
-        mended = False
-        for _ in range(ATTEMPTS):
-            state = self._state()
-            if state.index is None or k < 1:
-                return []
-            state.check_dimension(len(vector))
-            try:
-                live = self._live(state)
-                there = None if among is None else [place for place in among if place[0] in live]
-                found, failure = self._nearest(state, vector, k, there), None
-                if self._state().version != state.version:
-                    continue
-                if mended or self._filled or len(found) == k or len(found) >= self._most(there):
-                    break
-                self._filled = True  # an index made anew that gives too few all the same is taken as it is
-            except VectorsError as problem:
-                failure = problem
-            if mended:
-                break
-            mended = self._mend(state)
-        if failure:
-            raise failure
-        return found
+        return self._search.nearest_places(vector, k, among)
 
     def replace(
         self, document: Document, passages: Sequence[Passage], vectors: Vectors, pipeline: str, embedding: str
@@ -261,27 +227,6 @@ class Store:
             return ChromaFolder(self._home / "chroma")
         file = (self._home / "guide.sqlite3").stat().st_ino  # a copy of the file is a knowledge base of its own
         return ChromaServer(url, f"guide-{self._state().base}-{file:x}-")
-
-    def _nearest(
-        self, state: State, vector: Vectors, k: int, among: Sequence[Place] | None
-    ) -> list[tuple[Place, float]]:
-        with self._index.using(state) as index:
-            if among is not None:
-                return index.nearest(vector, k, among)
-            return nearest_known(index, vector, k, self._live(state))
-
-    def _most(self, among: Sequence[Place] | None) -> int:
-        """How many passages a search can find."""
-        return self._database.read(tables.count_passages) if among is None else len(among)
-
-    def _live(self, state: State) -> Collection[str]:
-        """The generations that are there in this state, or in a later one."""
-        version, live = self._known
-        if version != state.version:
-            with self._database.reading() as rows:
-                version, live = tables.read_state(rows).version, frozenset(tables.read_generations(rows).values())
-            self._known = version, live
-        return live
 
     def _missing(self, name_or_id: str) -> NotFoundError:
         there = ", ".join(info.name for info in self.documents()) or "none yet; run `guide ingest`"

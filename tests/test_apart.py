@@ -8,7 +8,7 @@ import pytest
 
 from ingest import apart
 from ingest.apart import ReadingProcess
-from ingest.pipeline import read_document
+from ingest.documents import read_document
 from ingest.read import raw_document
 from kb.errors import InputError
 

@@ -13,9 +13,9 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen.canvas import Canvas
 
+from ingest.documents import read_document
 from ingest.formats import read_as_text
 from ingest.formats_pdf import Line, paragraphs, without_margins
-from ingest.pipeline import read_document
 from ingest.read import raw_document
 from kb.errors import InputError
 

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from ingest.documents import document_id
 from ingest.files import find_files, readable_name
-from ingest.pipeline import Ingested, Pipeline, document_id
+from ingest.pipeline import Ingested, Pipeline
 from kb.errors import ModelError, UnreachableError
 from kb.settings import SOURCES, Settings
 from kb.store import Store

@@ -27,7 +27,8 @@ import numpy as np
 from chromadb.config import Settings as ChromaSettings
 from numpy.typing import NDArray
 
-from ingest.pipeline import Pipeline, read_document
+from ingest.documents import read_document
+from ingest.pipeline import Pipeline
 from ingest.read import raw_document
 from kb.lexical import LexicalIndex, terms
 from kb.records import Passage
