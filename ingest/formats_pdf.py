@@ -26,6 +26,7 @@ DIGITS = re.compile(r"\d+")
 SENTENCE_END = re.compile(r"[。！？!?；;：:.…][”’」』）)\"']*$")
 BULLET = re.compile(r"^[•●▪◦·‣∙]\s*")
 NUMBERING = re.compile(r"^(?:第.{1,4}[章节条篇]|(?:chapter|appendix)\s+\w+|(?:[A-Z]\.)?[\d.]+)[:：.\s]*", re.IGNORECASE)
+CONTENTS = re.compile(r"(?:(?:\.\s*){4,}|…{2,}\s*(?=\d)|·{4,}\s*)[\divxlc]*$")  # dots that lead to a page's number
 BROKEN = "\ufffe"  # what PDFium has where a word was broken at the end of a line
 OPENING = re.compile(r"^(?:[-*]|\(?\d+[.)、）]|[（(]?[一二三四五六七八九十]+[、）)]|第.{1,4}[章节条]|\\?#)")
 WIDE = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60]")
@@ -109,7 +110,7 @@ def _lines(page: Any) -> list[Line]:
     try:
         found, read = [], 0
         for piece in text.get_text_range().splitlines(keepends=True):
-            if line := piece.strip():
+            if (line := piece.strip()) and not CONTENTS.search(line):
                 heights = [_height(text, place) for place in range(read, read + len(piece.rstrip()))]
                 found.append(Line(line.replace(BROKEN, ""), round(median(heights))))
             read += len(piece)

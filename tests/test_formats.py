@@ -147,6 +147,11 @@ def test_without_an_outline_large_lines_are_headings() -> None:
     ]
 
 
+def test_a_table_of_contents_is_left_out() -> None:
+    lines = ["1.1 控制台 . . . . . . . . . . 3", "附录 ........ xii", "等等……", "这样那样 …… 7", "版本 1.2.3.4"]
+    assert text_of(pdf([lines])) == "等等……\n\n版本 1.2.3.4\n"
+
+
 def test_what_stands_at_the_edge_of_every_page_is_none_of_its_text() -> None:
     pages = [["内部资料", f"第 {number} 页的内容在这里。", f"{number} / 4"] for number in range(1, 5)]
     assert text_of(pdf(pages)).split("\n\n") == [f"第 {number} 页的内容在这里。" for number in range(1, 4)] + [
