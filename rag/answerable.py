@@ -12,7 +12,7 @@ from kb.variants import variants_of
 __all__ = ["Measures", "lacks_number", "probability", "unknown_share"]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
-INTERCEPT, WEIGHTS = -1.35, (13.15, -2.11, -4.81)
+INTERCEPT, WEIGHTS = -1.15, (13.15, -2.11, -4.81)
 
 # How much words say, in nats: so little that a word may be missing anywhere; what a name says that no dictionary has.
 COMMON, NAME, UNLISTED = 7.0, 10.0, 12.0
