@@ -1,5 +1,6 @@
 """One batch answers as each alone would: padding, mixed adapters, sampling, streams, scores."""
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
@@ -167,6 +168,22 @@ def test_request_joins_a_batch_that_is_under_way(chat: ChatModel) -> None:
     assert long.result().finish == "cancelled"
     assert long.result().text.startswith(first)
     assert late == chat.generate([CONVERSATIONS[1]], ["tiny_lora"], max_new_tokens=4)[0]
+
+
+def test_requests_that_are_too_many_tokens_together_are_answered_in_turn(
+    chat: ChatModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = [chat.generate([conversation], [None], max_new_tokens=6)[0] for conversation in CONVERSATIONS]
+    sizes, write = list[int](), chat.passes.write
+
+    def counted(batch: Sequence[Request], give_way: Callable[[], bool]) -> None:
+        sizes.append(len(batch))
+        write(batch, give_way)
+
+    monkeypatch.setattr(chat.passes, "write", counted)
+    monkeypatch.setattr("models.worker.MOST_TOKENS", 50)
+    assert chat.generate(CONVERSATIONS, [None] * 4, max_new_tokens=6) == alone
+    assert sizes == [1, 1, 1, 1]
 
 
 def asked(chat: ChatModel, tokens: int) -> Request:
