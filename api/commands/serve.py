@@ -30,8 +30,10 @@ def serve(*, settings: "Settings") -> None:
         import uvicorn
 
         from api.app import create_app
+        from api.memory import keep_few_arenas
         from api.observe import configure_logs
 
+        keep_few_arenas()
         configure_logs(settings.log_format)
         sys.setswitchinterval(SWITCH_SECONDS)
         config = uvicorn.Config(
