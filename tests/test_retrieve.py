@@ -159,6 +159,10 @@ def test_what_the_knowledge_base_has_no_word_for_weighs_by_how_much_it_says() ->
         ("How many experts are there?", "Mixtral: MoE", True),
         ("65B 的模型要多少显存？", "65B 的模型", True),
         ("LoRA 的原理是什么？", "低秩分解", False),
+        ("Qwen 是什么时候发布的？", "中文能力优异", True),
+        ("什么时候该用 QLoRA？", "资源极度受限", False),
+        ("When was Qwen released?", "中文能力优异", True),
+        ("When should I use QLoRA?", "资源极度受限", False),
     ],
 )
 def test_a_number_that_is_asked_for_and_not_there_is_missed(question: str, text: str, *, lacks: bool) -> None:
