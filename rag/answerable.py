@@ -17,7 +17,7 @@ INTERCEPT, WEIGHTS = -0.96, (11.55, -2.35, -5.0)
 # How much words say, in nats: so little that a word may be missing anywhere; what a name says that no dictionary has.
 COMMON, NAME, UNLISTED = 7.0, 10.0, 12.0
 
-_ASKS_NUMBER = re.compile(  # which is not part of a name, as in GPT-4, GPT 3 / 4 or 2-bit
+_ASKS_NUMBER = re.compile(
     r"多少|多[长大高快久]|几[年月天层张次倍岁]|哪一?年|是在?(?:什么时候|何时)"
     r"|how (?:many|much|long|large|big|tall|old)\b|^when (?:was|were|did)\b|what year",
     re.IGNORECASE,
