@@ -27,10 +27,7 @@ class Search:
         self._known: tuple[str | None, frozenset[str]] = None, frozenset()
 
     def nearest(self, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
-        """The `k` passages whose vectors are nearest to `vector` [d], with their cosine similarity, best first.
-
-        Raises as `nearest_places` does.
-        """
+        """As `Store.nearest`."""
         found: list[tuple[Passage | None, float]] = []
         for _ in range(ATTEMPTS):
             places = self.nearest_places(vector, k)
@@ -44,14 +41,7 @@ class Search:
     def nearest_places(
         self, vector: Vectors, k: int, among: Sequence[Place] | None = None
     ) -> list[tuple[Place, float]]:
-        """The places of the `k` passages whose vectors are nearest to `vector` [d]; else as `nearest`.
-
-        `among` are the only places to look at: for a thousand or so at most.
-
-        Raises:
-            StoreError: the vector has another length than those stored, or Chroma can't be mended.
-            UnreachableError: the Chroma server doesn't answer.
-        """
+        """As `Store.nearest_places`."""
         found: list[tuple[Place, float]] = []
         failure: VectorsError | None = None
         mended = False
