@@ -14,7 +14,7 @@ from kb.store import Store
 
 DIMENSION = 16
 EMBEDDING = "test-embedding"
-OUT_OF_REACH = 1  # vectors: built by several threads on a busy machine, Chroma's graph leads past one now and then
+OUT_OF_REACH = 1  # vectors: on a busy machine Chroma's query misses one of sixty now and then, cause unknown
 
 
 class OpenStore(Protocol):
