@@ -14,6 +14,7 @@ from kb.records import Passage
 COSINE: Any = {"hnsw": {"space": "cosine", "ef_search": 200}}
 # A server takes 40 MB in one request, and a number is 16 bits of it in base64.
 BATCH_NUMBERS = 4_000_000
+SAME = 1e-4  # cosine distance of a vector and itself, with what rounding adds
 
 Vectors = NDArray[np.float32]
 Place = tuple[str, int]  # a passage's generation, and its number there
@@ -89,13 +90,27 @@ class VectorIndex:
         batch = max(1, min(self._limit, BATCH_NUMBERS // vectors.shape[1]))
         with in_our_terms(self._advice):
             for start in range(0, len(rows), batch):
-                some = rows[start : start + batch]
-                self._passages.upsert(
-                    ids=[identity for identity, _ in some],
-                    embeddings=vectors[start : start + len(some)],
-                    metadatas=[metadata for _, metadata in some],
-                )
-                self._passages.count()  # has Chroma file them now, and not all at once when some are forgotten
+                some, those = rows[start : start + batch], vectors[start : start + batch]
+                self._upsert(some, those)
+                lost = self._out_of_reach(those)
+                if lost:
+                    self._upsert([some[number] for number in lost], those[lost])
+
+    def _upsert(self, rows: Sequence[tuple[str, dict[str, str]]], vectors: Vectors) -> None:
+        self._passages.upsert(
+            ids=[identity for identity, _ in rows],
+            embeddings=vectors,
+            metadatas=[metadata for _, metadata in rows],
+        )
+
+    def _out_of_reach(self, vectors: Vectors) -> list[int]:
+        """Which of the vectors [n, d] that were put a search doesn't find.
+
+        Now and then, on a busy machine, Chroma leaves one out of reach until it is put again.
+        The query also has it file them now, not all at once when some are forgotten.
+        """
+        found = self._passages.query(query_embeddings=vectors, n_results=1, include=["distances"])
+        return [number for number, near in enumerate(found["distances"]) if not near or not near[0] < SAME]
 
     def nearest(self, vector: Vectors, k: int, among: Sequence[Place] | None = None) -> list[tuple[Place, float]]:
         """The places of the `k` passages nearest to `vector` [d], with cosine similarity, best first.
