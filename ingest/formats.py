@@ -57,10 +57,12 @@ def _converted(raw: RawDocument, encoding: str, convert: Callable[[bytes], str])
 
 
 def _is_word(raw: RawDocument) -> bool:
+    """Whether it is a Word document. A damaged archive is none: `decode` then says that it is an archive."""
     if not raw.data.startswith(b"PK\x03\x04"):
         return False
     try:
-        return "word/document.xml" in zipfile.ZipFile(io.BytesIO(raw.data)).namelist()
+        with zipfile.ZipFile(io.BytesIO(raw.data)) as parts:
+            return "word/document.xml" in parts.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return False
 
