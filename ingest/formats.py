@@ -17,7 +17,7 @@ __all__ = ["read_as_text"]
 # what is made to be slow takes 7 s and 60 MB of memory for each million.
 MOST_UNPACKED = 30_000_000
 HTML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL)
-BESIDE_THE_TEXT = ("script", "style", "template", "noscript", "svg", "nav", "head", "footer", "iframe", "form")
+BESIDE_THE_TEXT = ("script", "style", "template", "noscript", "svg", "nav", "title", "footer", "iframe")
 EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 
 

@@ -103,6 +103,17 @@ def test_html_loses_what_is_not_its_text(encoding: str) -> None:
     assert read.text == "## 适配器\n\n只训练 **少量** 参数，其余参数都被冻结。\n\n- 省显存\n- <0.1%\n"
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<html><head><title>站点</title><body><p>头部没有写完。</p></html>",  # as HTML allows
+        "<html><body><form action=x><p>头部没有写完。</p><input value=按钮></form></body></html>",
+    ],
+)
+def test_html_keeps_its_text_whatever_it_stands_in(page: str) -> None:
+    assert text_of(page.encode()) == "头部没有写完。\n"
+
+
 def test_markdown_with_html_in_it_stays_as_it_is() -> None:
     text = "# 标题\n\n<table><tr><td>a</td></tr></table>\n\n```html\n<!DOCTYPE html>\n```\n"
     assert text_of(text.encode()) == text
