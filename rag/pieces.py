@@ -20,7 +20,7 @@ _ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$")
 _RULE = re.compile(r"^[ \t|:\-=*_]+$")
 _LEAD = re.compile(r"[：:][\s*_`]*$")
 _TITLE = re.compile(r"^.{0,19}\w\s*$")
-_WORD = re.compile(r"\w")
+_LETTER = re.compile(r"[^\W\d_]")
 _BEGINS = re.compile(r"#|//|>>>|\.\.\.|\$ ")
 _INDENTED = re.compile(r"[ ]{2}|[ ]*\t")
 _WRAPPED = re.compile(r"[ \t]\S")
@@ -94,10 +94,10 @@ def pieces(hits: Sequence[Hit]) -> list[Piece]:
 
 
 def sentences(text: str, offset: int = 0) -> Iterator[tuple[int, int]]:
-    """Spans of sentences, in order, without the white space around them, moved by `offset`."""
+    """Spans of sentences, in order, without the white space around them, moved by `offset`; a number alone is none."""
     for found in _SENTENCE.finditer(text):
         start, end = _trimmed(text, found.start(), found.end())
-        if _WORD.search(text, start, end):
+        if _LETTER.search(text, start, end):
             yield start + offset, end + offset
 
 

@@ -64,6 +64,10 @@ def test_lines_that_each_define_a_name_are_items() -> None:
     ]
 
 
+def test_a_number_that_only_counts_is_no_sentence() -> None:
+    assert kinds(pieces([hit("**2. 微调方案：**\n3. 2024. 完")])) == [("lead", "微调方案：**"), ("item", "3. 2024. 完")]
+
+
 def test_row_alone_takes_the_header_of_its_table() -> None:
     (row,) = pieces([hit("| T5 | 编码-解码 |", "table_row", header=("模型", "类型"))])
     assert row.header == ("模型", "类型")
