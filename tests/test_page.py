@@ -140,7 +140,7 @@ def test_a_damaged_file_is_sent_read_beside_its_original_and_deleted(page: Page,
     go(page, "documents")
     page.locator("input[type=file]").set_input_files(file)
     news = page.locator(".uploads li")
-    expect(news).to_contain_text("还原乱码", timeout=SLOW)
+    expect(news).to_contain_text("还原乱码（UTF-8 误读作 GBK，有字节被替换）", timeout=SLOW)
     news.get_by_role("link").click()
 
     expect(page.locator(".line").nth(2)).to_contain_text("荡秋千的时候，在最低处蹲下")
@@ -183,6 +183,18 @@ def test_what_a_document_says_is_shown_and_never_run(page: Page, tmp_path: Path)
     expect(page.locator(".hit").first).to_be_visible()
     assert page.evaluate("window.stolen") is None
     assert page.locator("main img, main script").count() == 0
+
+
+def test_damage_is_told_in_words(page: Page) -> None:
+    told = {
+        "cp1254_dropped": "UTF-8 误读作 Windows-1254，有字节丢失",
+        "mac_roman": "UTF-8 误读作 Mac Roman",
+        "iso8859-15_replaced": "UTF-8 误读作 ISO 8859-15，有字节被替换",
+        "gb18030_as_latin-1": "GB18030 误读作 Latin-1",
+        "inconsistent_utf8": "个别字符的 UTF-8 误读",
+    }
+    in_words = "kinds => import('/page/damage.js').then(damage => damage.damageInWords(kinds))"
+    assert page.evaluate(in_words, list(told)) == "；".join(told.values())
 
 
 def test_tables_are_filtered_and_lead_to_their_row(page: Page) -> None:

@@ -1,6 +1,7 @@
 // The documents: sent, listed, read and deleted.
 
 import { get, Refused, remove, upload } from "./api.js";
+import { damageInWords } from "./damage.js";
 import { ask, button, el } from "./dom.js";
 import { number, t } from "./language.js";
 import { changed, documents as all } from "./library.js";
@@ -106,7 +107,7 @@ function failed(failure) {
 }
 
 function takenIn({ doc_id: id, doc_metadata: facts }) {
-  const damage = facts.damage.join(", ");
+  const damage = damageInWords(facts.damage);
   return el(
     "span",
     {},
@@ -128,7 +129,7 @@ function listing(rows, removed) {
 }
 
 function listed(row, removed) {
-  const damage = row.damage.length === 0 ? t("intact") : row.damage.join(", ");
+  const damage = row.damage.length === 0 ? t("intact") : damageInWords(row.damage);
   const inferred = row.repairs > 0 && el("span", { class: "note likely" }, t("inferredCount", { count: number(row.repairs) }));
   return el(
     "tr",

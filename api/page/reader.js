@@ -1,5 +1,6 @@
 // A document to read: its lines with their numbers, a quote marked, inferred characters shown, the original beside it.
 
+import { damageInWords } from "./damage.js";
 import { button, el } from "./dom.js";
 import { explain, inferred, legend } from "./inferred.js";
 import { number, t } from "./language.js";
@@ -131,7 +132,7 @@ function head(shown) {
   const doubtful = shown.repairs.filter((repair) => repair.doubtful).length;
   const facts = [
     shown.encoding,
-    ...shown.damage,
+    damageInWords(shown.damage),
     shown.repairs.length > 0 && t("inferredCount", { count: number(shown.repairs.length) }),
     doubtful > 0 && t("doubtfulCount", { count: number(doubtful) }),
   ];
