@@ -22,7 +22,10 @@ LONGEST_HEADING = 60  # letters
 MOST_HEADINGS = 0.2  # the share of all text that headings have at most, or they are none
 NEAR = 2  # pages: what is repeated from one page to the next, or on every other page, belongs to none of them
 MANY_PAGES = 3
-DIGITS = re.compile(r"\d+")
+DIGITS = re.compile(r"\d{1,18}")
+PART = re.compile(  # what a part is counted by, and no page
+    r"第\s*\d+\s*[^\s\d页頁]|(?:chapter|appendix|part|section|article|lesson|unit)\s+\d+", re.IGNORECASE
+)
 SENTENCE_END = re.compile(r"[。！？!?；;：:.…][”’」』）)\"']*$")
 BULLET = re.compile(r"^[•●▪◦·‣∙]\s*")
 NUMBERING = re.compile(r"^(?:第.{1,4}[章节条篇]|(?:chapter|appendix)\s+\w+|(?:[A-Z]\.)?[\d.]+)[:：.\s]*", re.IGNORECASE)
@@ -72,29 +75,71 @@ def pdf_text(data: bytes) -> str:
 
 def heading_levels(lines: Sequence[Line]) -> dict[float, int]:
     """The levels of headings by their height, told by being higher than most of the text and short."""
-    letters: Counter[float] = Counter()
+    letters = _letters(lines)
     longest: Counter[float] = Counter()
     for line in lines:
-        letters[line.height] += len(line.text)
         longest[line.height] = max(longest[line.height], len(line.text))
-    usual = max(letters, key=letters.__getitem__, default=0.0)
-    large = [height for height in letters if height > LARGE * usual and longest[height] <= LONGEST_HEADING]
+    large = [height for height in letters if _is_large(height, letters) and longest[height] <= LONGEST_HEADING]
     if sum(letters[height] for height in large) > MOST_HEADINGS * letters.total():
         return {}
     return {height: level for level, height in enumerate(sorted(large, reverse=True), 1)}
 
 
 def without_margins(pages: Sequence[Sequence[Line]]) -> list[list[Line]]:
-    """The lines of each page without a first and last line that a page near by has too, but for a number in it."""
+    """The lines of each page without a first and last line that a page near by has too, but for the page's number."""
     kept = [list(lines) for lines in pages]
     if len(kept) < MANY_PAGES:
         return kept
+    letters = _letters([line for lines in pages for line in lines])
     for edge in (0, -1):
-        edges = [DIGITS.sub("0", lines[edge].text) if lines else None for lines in kept]
-        for n, lines in enumerate(kept):
-            if lines and edges[n] in (*edges[max(n - NEAR, 0) : n], *edges[n + 1 : n + 1 + NEAR]):
-                del lines[edge]
+        edges = [lines[edge] if lines else None for lines in kept]
+        for n, line in enumerate(edges):
+            if line and _is_margin(line, n, edges, letters):
+                del kept[n][edge]
     return kept
+
+
+def _is_margin(line: Line, n: int, edges: Sequence[Line | None], letters: Counter[float]) -> bool:
+    """Whether the line at an edge of page n repeats, or counts on, what stands there on a page near by.
+
+    Titles stay: a large one that counts on from one before it, and a part's where it is told first.
+    """
+    for near in range(max(n - NEAR, 0), min(n + NEAR + 1, len(edges))):
+        other = edges[near]
+        if near == n or other is None or abs(other.height - line.height) > 1:
+            continue
+        if other.text == line.text:
+            if near < n or not PART.match(line.text):
+                return True
+        elif DIGITS.sub("0", other.text) == DIGITS.sub("0", line.text):
+            numbers_alone = not any(map(str.isalpha, line.text))
+            title = _is_large(line.height, letters) or _part(line.text) != _part(other.text)
+            if numbers_alone or (not title and _difference(line.text, other.text) == {near - n}):
+                return True
+    return False
+
+
+def _part(text: str) -> str:
+    found = PART.match(text)
+    return found[0] if found else ""
+
+
+def _difference(text: str, other: str) -> set[int]:
+    """By how much the numbers of another text are higher, where they are not the same."""
+    return {int(b) - int(a) for a, b in zip(DIGITS.findall(text), DIGITS.findall(other), strict=True)} - {0}
+
+
+def _letters(lines: Sequence[Line]) -> Counter[float]:
+    """How many letters are set how high."""
+    letters: Counter[float] = Counter()
+    for line in lines:
+        letters[line.height] += len(line.text)
+    return letters
+
+
+def _is_large(height: float, letters: Counter[float]) -> bool:
+    """Whether that is higher than most letters are."""
+    return height > LARGE * max(letters, key=letters.__getitem__)
 
 
 def paragraphs(lines: Sequence[str]) -> str:

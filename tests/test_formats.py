@@ -170,6 +170,50 @@ def test_what_stands_at_the_edge_of_every_page_is_none_of_its_text() -> None:
     ]
 
 
+BODY = Line("正文说的是这一页的事。", 12)
+
+
+def first_lines(*texts: str, height: float = 12) -> list[str]:
+    """What is left of these first lines of pages."""
+    pages = [[Line(text, height), BODY, BODY, BODY] for text in texts]
+    return [lines[0].text for lines in without_margins(pages) if lines[0] != BODY]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["1", "2", "3"],
+        ["12-13", "14-15", "16-17"],
+        ["第 9 页", "第 10 页", "第 11 页"],
+        ["Page 1 of 3", "Page 2 of 3", "Page 3 of 3"],
+        ["微调手册", "1.2 准备", "微调手册"],
+        ["8 微调手册", "第 1 章 准备 9", "10 微调手册", "第 1 章 准备 11"],
+    ],
+)
+def test_heads_that_repeat_or_count_pages_go(texts: list[str]) -> None:
+    assert set(first_lines(*texts)) <= {"1.2 准备"}
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["第 1 章", "第 2 章", "第 3 章"],
+        ["Chapter 1", "Chapter 2", "Chapter 3"],
+        ["步骤 1", "另一行", "步骤 2"],
+        ["2021 年", "2023 年", "2025 年"],
+    ],
+)
+def test_titles_that_differ_in_a_number_stay(texts: list[str]) -> None:
+    assert first_lines(*texts) == texts
+
+
+def test_large_titles_stay_and_what_repeats_a_title_goes() -> None:
+    assert first_lines("步骤 1", "步骤 2", "步骤 3", height=20) == ["步骤 1", "步骤 2", "步骤 3"]
+    assert first_lines("第 1 章", "第 1 章", "第 1 章", "第 2 章", "第 2 章") == ["第 1 章", "第 2 章"]
+    pages = [[Line("微调", 20), BODY, BODY], *[[Line("微调", 9), BODY, BODY]] * 3]
+    assert [lines[0].text for lines in without_margins(pages)] == ["微调", *[BODY.text] * 3]
+
+
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
