@@ -8,6 +8,7 @@ _SENTENCES: dict[str, dict[Language, str]] = {
     "sources": {"zh": "来源", "en": "Sources"},
     "lines": {"zh": "第 {first}–{last} 行", "en": "lines {first}–{last}"},
     "line": {"zh": "第 {first} 行", "en": "line {first}"},
+    "page": {"zh": "第 {page} 页", "en": "page {page}"},
     "restored": {
         "zh": "含推断还原的字，置信度 ≥ {confidence:.2f}",
         "en": "inferred characters, ≥ {confidence:.2f} sure",

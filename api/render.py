@@ -50,6 +50,8 @@ def show_passages(console: Console, reply: SearchReply) -> None:
     for passage in reply.passages:
         first, last = passage.lines
         place = f"{passage.source}:{first}" if first == last else f"{passage.source}:{first}-{last}"
+        if passage.page is not None:
+            place = f"{passage.source} · {say('page', language, page=passage.page)}"
         heading = Text.assemble(
             (f"{passage.rank:>2}. ", "bold"), (visible(place), "cyan"), f"  {_trail(passage.section)}  "
         )
@@ -136,14 +138,21 @@ def _measures(variant: VariantOut, language: Language) -> str:
 
 def _source(citation: CitationOut, language: Language, threshold: float) -> Text:
     """Where a quote stands; inferred characters in it are told, and those less sure than `threshold` stand out."""
-    first, last = citation.lines
-    lines = say("line" if first == last else "lines", language, first=first, last=last)
-    source = Text(f"[{citation.n}] {visible(citation.source)} · {lines} · {_trail(citation.section)}")
+    place = (visible(citation.source), _place(citation, language), _trail(citation.section))
+    source = Text(f"[{citation.n}] {' · '.join(filter(None, place))}")
     if citation.restored is not None:
         doubtful = citation.restored < threshold
         mark = say("doubtful" if doubtful else "restored", language, confidence=rounded_down(citation.restored))
         source.append(" · ").append(mark, DOUBTFUL if doubtful else None)
     return source
+
+
+def _place(citation: CitationOut, language: Language) -> str:
+    """The page of a document that has pages, else the lines."""
+    if citation.page is not None:
+        return say("page", language, page=citation.page)
+    first, last = citation.lines
+    return say("line" if first == last else "lines", language, first=first, last=last)
 
 
 def _trail(section: Sequence[str]) -> str:

@@ -82,6 +82,12 @@ class CompareRequest(Asked):
     id: QuestionId = Field(default=None, description="given back with the reply")
 
 
+Page = Annotated[
+    int | None,
+    Field(exclude_if=lambda page: page is None, description="where it begins; PDF documents alone have pages"),
+]
+
+
 class PassageOut(Wire):
     """A passage that was found; `text` stands at `[start, end)` of the restored text of `source`."""
 
@@ -96,6 +102,7 @@ class PassageOut(Wire):
     start: int
     end: int
     lines: tuple[int, int]
+    page: Page = None
 
     @classmethod
     def of(cls, rank: int, hit: Hit) -> Self:
@@ -112,6 +119,7 @@ class PassageOut(Wire):
             start=passage.start,
             end=passage.end,
             lines=(passage.first_line, passage.last_line),
+            page=passage.page,
         )
 
 
@@ -126,6 +134,7 @@ class CitationOut(Wire):
     end: int
     lines: tuple[int, int]
     restored: float | None
+    page: Page = None
 
 
 class SearchReply(Wire):

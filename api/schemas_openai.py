@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.schemas import CitationOut, ContextFilter, Filtered, Whole, Wire
+from api.schemas import CitationOut, ContextFilter, Filtered, Page, Whole, Wire
 from api.schemas_documents import IngestedDoc
 from kb.records import Answer, Filter, Passage
 from models.chat import Conversation, Message, Sampling
@@ -130,6 +130,7 @@ class Chunk(Wire):
     start: int
     end: int
     lines: tuple[int, int]
+    page: Page = None
 
     @classmethod
     def of(
@@ -139,9 +140,10 @@ class Chunk(Wire):
         neighbours: tuple[Sequence[Passage], Sequence[Passage]] | None = None,
     ) -> Self:
         before, after = neighbours or (None, None)
+        page = {} if passage.page is None else {"page_label": str(passage.page)}  # as private-gpt calls it
         return cls(
             score=score,
-            document=IngestedDoc(doc_id=passage.document_id, doc_metadata={"file_name": passage.source}),
+            document=IngestedDoc(doc_id=passage.document_id, doc_metadata={"file_name": passage.source, **page}),
             text=passage.text,
             previous_texts=None if before is None else tuple(other.text for other in before),
             next_texts=None if after is None else tuple(other.text for other in after),
@@ -149,6 +151,7 @@ class Chunk(Wire):
             start=passage.start,
             end=passage.end,
             lines=(passage.first_line, passage.last_line),
+            page=passage.page,
         )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
+from pydantic import Field
+
 from api.schemas import Wire
 from kb.records import Document, Repair
 
@@ -39,7 +41,7 @@ class RepairOut(Wire):
 
 
 class DocumentOut(Wire):
-    """A document as it is known: its restored text and what was inferred in it."""
+    """A document as it is known: its restored text, and what was inferred in it; a PDF has the line of each page."""
 
     id: str
     name: str
@@ -49,6 +51,7 @@ class DocumentOut(Wire):
     sha256: str
     damage: tuple[str, ...]
     repairs: tuple[RepairOut, ...]
+    pages: tuple[int, ...] = Field(default=(), exclude_if=lambda pages: not pages)
 
     @classmethod
     def of(cls, document: Document, threshold: float) -> Self:
@@ -61,6 +64,7 @@ class DocumentOut(Wire):
             sha256=document.sha256,
             damage=document.damage,
             repairs=tuple(RepairOut.of(repair, threshold) for repair in document.repairs),
+            pages=document.pages,
         )
 
 

@@ -3,10 +3,10 @@
 import io
 import re
 import zipfile
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
-from ingest.formats_pdf import pdf_text
+from ingest.formats_pdf import pdf_pages
 from ingest.read import Decoded, decode
 from kb.errors import InputError
 from kb.records import RawDocument
@@ -20,6 +20,8 @@ HTML = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html
 BESIDE_THE_TEXT = ("script", "style", "template", "noscript", "svg", "nav", "title", "footer", "iframe")
 EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 
+T = TypeVar("T")
+
 
 def read_as_text(raw: RawDocument) -> Decoded:
     """A document's text: that of Word (.docx), HTML and PDF as Markdown, any other as its bytes say it (`decode`).
@@ -30,18 +32,20 @@ def read_as_text(raw: RawDocument) -> Decoded:
         InputError: the document is damaged, locked, of a format that is not read, or holds no text.
     """
     if raw.data.startswith(b"%PDF-"):
-        return _converted(raw, "pdf", pdf_text)
+        pages = _attempt(raw, lambda: pdf_pages(raw.data))
+        return Decoded(_tidy(raw, "\n\n".join(filter(None, pages))), "pdf", tuple(_first_lines(pages)))
     if _is_word(raw):
-        return _converted(raw, "docx", _word_text)
+        return Decoded(_tidy(raw, _attempt(raw, lambda: _word_text(raw.data))), "docx")
     decoded = decode(raw)
     if HTML.match(decoded.text):
-        return _converted(raw, decoded.encoding, lambda _: _markdown(decoded.text))
+        return Decoded(_tidy(raw, _attempt(raw, lambda: _markdown(decoded.text))), decoded.encoding)
     return decoded
 
 
-def _converted(raw: RawDocument, encoding: str, convert: Callable[[bytes], str]) -> Decoded:
+def _attempt(raw: RawDocument, convert: Callable[[], T]) -> T:
+    """What a parser makes of the document, or an InputError that says why it can't."""
     try:
-        text = convert(raw.data)
+        return convert()
     except InputError as problem:
         raise InputError(f"{raw.name}: {problem}") from problem
     except Exception as problem:  # a parser fails in its own ways on bytes that are somebody else's
@@ -49,11 +53,22 @@ def _converted(raw: RawDocument, encoding: str, convert: Callable[[bytes], str])
         raise InputError(
             f"{raw.name}: it can't be read ({reason}). Save it again, or convert it to Markdown."
         ) from problem
+
+
+def _tidy(raw: RawDocument, text: str) -> str:
     if not text.strip():
         raise InputError(
             f"{raw.name}: there is no text in it. If its pages are pictures, have them read first (OCR: ocrmypdf, say)."
         )
-    return Decoded(EMPTY_LINES.sub("\n\n", text).strip() + "\n", encoding)
+    return EMPTY_LINES.sub("\n\n", text).strip() + "\n"
+
+
+def _first_lines(pages: Sequence[str]) -> Iterator[int]:
+    """The line on which each page begins where those with text are set apart by an empty line; counted from 1."""
+    line = 1
+    for page in pages:
+        yield line
+        line += page.count("\n") + 2 if page else 0
 
 
 def _is_word(raw: RawDocument) -> bool:

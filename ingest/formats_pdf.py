@@ -13,7 +13,7 @@ from typing import Any
 
 from kb.errors import InputError
 
-__all__ = ["Line", "heading_levels", "paragraphs", "pdf_text", "without_margins"]
+__all__ = ["Line", "heading_levels", "paragraphs", "pdf_pages", "without_margins"]
 
 FULL = 0.8  # of the usual width; a line that is shorter ends its paragraph
 USUAL = 0.9  # the share of lines that are no wider than the usual width
@@ -43,8 +43,8 @@ class Line:
     height: float
 
 
-def pdf_text(data: bytes) -> str:
-    """The text of all pages, as Markdown.
+def pdf_pages(data: bytes) -> list[str]:
+    """The text of each page, as Markdown.
 
     Raises:
         InputError: it needs a password.
@@ -67,10 +67,10 @@ def pdf_text(data: bytes) -> str:
     finally:
         document.close()
     by_height = {} if outline else heading_levels([line for lines in pages for line in lines])
-    return "\n\n".join(
+    return [
         paragraphs([_marked(line, outline.get((n, _title(line.text))) or by_height.get(line.height)) for line in lines])
         for n, lines in enumerate(pages)
-    )
+    ]
 
 
 def heading_levels(lines: Sequence[Line]) -> dict[float, int]:
@@ -155,9 +155,9 @@ def _lines(page: Any) -> list[Line]:
     try:
         found, read = [], 0
         for piece in text.get_text_range().splitlines(keepends=True):
-            if (line := piece.strip()) and not CONTENTS.search(line):
+            if (line := piece.replace(BROKEN, "").strip()) and not CONTENTS.search(line):
                 heights = [_height(text, place) for place in range(read, read + len(piece.rstrip()))]
-                found.append(Line(line.replace(BROKEN, ""), round(median(heights))))
+                found.append(Line(line, round(median(heights))))
             read += len(piece)
         return found
     finally:

@@ -109,6 +109,7 @@ def _passage(document: Document, markdown: Markdown, outline: Outline, draft: Dr
         last_line=markdown.line(max(draft.start, draft.end - 1)),
         context="\n".join(filter(None, [_trail(outline, draft), *draft.context, " ".join(referenced_names(text))])),
         header=draft.header,
+        page=document.page(markdown.line(draft.start)),
     )
 
 

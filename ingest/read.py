@@ -51,10 +51,14 @@ COHERENCE = 0.5
 
 @dataclass(frozen=True)
 class Decoded:
-    """A document's text, code point for code point what its bytes say, and the encoding that says it."""
+    """A document's text, code point for code point what its bytes say, and the encoding that says it.
+
+    `pages` has the line on which each page begins; it is empty where there are none.
+    """
 
     text: str
     encoding: str
+    pages: tuple[int, ...] = ()
 
 
 def raw_document(name: str, data: bytes) -> RawDocument:

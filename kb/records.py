@@ -1,5 +1,6 @@
 """The values that flow from bytes to answers. All are frozen; offsets count Unicode code points of a text."""
 
+from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
@@ -42,7 +43,8 @@ class Document:
 
     `damage` names the kinds of mojibake that were undone, in the order in which they were undone; empty when clean.
     `received` is the text before that, line for line; None where it is the same. `id` is stable over a document's
-    versions (it follows from the name); `sha256` is that of the received bytes.
+    versions (it follows from the name); `sha256` is that of the received bytes. `pages` has the line on which each page
+    of a PDF begins; it is empty for all else.
     """
 
     id: str
@@ -54,6 +56,11 @@ class Document:
     damage: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = ()
     received: str | None = None
+    pages: tuple[int, ...] = ()
+
+    def page(self, line: int) -> int | None:
+        """The page that a line stands on, both counted from 1; None in a document without pages."""
+        return bisect_right(self.pages, line) or None
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ class Passage:
 
     `context` is text that helps to find the passage but does not stand in its span: the heading trail, a table's
     header, a list's lead. `header` holds the cells of its table's header, for a table or a row of one. `indexed` is
-    what dense and lexical search see.
+    what dense and lexical search see. `page` is the one of a PDF that it begins on.
     """
 
     id: str
@@ -87,6 +94,7 @@ class Passage:
     last_line: int
     context: str = ""
     header: tuple[str, ...] = ()
+    page: int | None = None
 
     @property
     def indexed(self) -> str:
@@ -170,7 +178,8 @@ class Filter:
 class Citation:
     """A verbatim quote: it stands at `[start, end)` of the restored text of `source`, on `lines` (first, last).
 
-    `restored` is the lowest confidence among the inferred characters inside the quote; None when there are none.
+    `restored` is the lowest confidence among the inferred characters inside the quote; None when there are none. `page`
+    is the one of a PDF that it begins on.
     """
 
     n: int
@@ -181,6 +190,7 @@ class Citation:
     end: int
     lines: tuple[int, int]
     restored: float | None
+    page: int | None = None
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,7 @@ def read_document(rows: sqlite3.Connection, name_or_id: str) -> Document | None:
         damage=info.damage,
         repairs=tuple(repairs),
         received=content.get("received"),
+        pages=tuple(content.get("pages", ())),
     )
 
 
@@ -212,6 +213,7 @@ def write_document(rows: sqlite3.Connection, generation: str, change: Change) ->
             "text": document.text,
             "repairs": [asdict(repair) for repair in document.repairs],
             "received": document.received,
+            "pages": document.pages,
         }
     )
     fields = {

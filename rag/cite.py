@@ -20,6 +20,7 @@ def cite(n: int, piece: Piece, document: Document) -> Citation:
         end=end,
         lines=(first_line, first_line + document.text.count("\n", start, end)),
         restored=lowest_confidence(document, start, end),
+        page=document.page(first_line),
     )
 
 

@@ -34,13 +34,15 @@ def node(hit: Hit) -> NodeWithScore:
         "kind": passage.kind,
         "lines": f"{passage.first_line}-{passage.last_line}",
     }
+    if passage.page is not None:
+        metadata["page_label"] = str(passage.page)  # as llama-index's own readers of PDFs call it
     text = TextNode(
         id_=passage.id,
         text=passage.text,
         start_char_idx=passage.start,
         end_char_idx=passage.end,
         metadata=metadata,
-        excluded_llm_metadata_keys=["kind", "lines"],
+        excluded_llm_metadata_keys=["kind", "lines", "page_label"],
     )
     return NodeWithScore(node=text, score=hit.score)
 

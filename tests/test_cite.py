@@ -1,5 +1,7 @@
 """Citations point at the letter; what was inferred is said."""
 
+from dataclasses import replace
+
 import pytest
 
 from kb.records import Document, Hit, Passage, Repair
@@ -25,6 +27,12 @@ def test_quote_stands_in_the_document_at_its_span_and_lines() -> None:
     assert citation.restored == 0.8
     assert cite(1, first, DOCUMENT).restored is None
     assert cite(3, third, DOCUMENT).restored is None
+
+
+def test_a_citation_has_its_page_where_there_are_pages() -> None:
+    piece = pieces([hit_on(5, len(TEXT))])[1]
+    assert cite(1, piece, DOCUMENT).page is None
+    assert cite(1, piece, replace(DOCUMENT, pages=(1, 3, 4, 6))).page == 3
 
 
 @pytest.mark.parametrize(

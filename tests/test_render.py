@@ -120,6 +120,18 @@ def test_an_answer_is_followed_by_its_sources(question: str, source: str) -> Non
     assert shown(console).endswith(source)
 
 
+@pytest.mark.parametrize(("question", "page"), [("什么？", "第 7 页"), ("What?", "page 7")])
+def test_what_stands_on_a_page_is_shown_with_it(question: str, page: str) -> None:
+    console = pipe()
+    paged = passage("一").model_copy(update={"source": "a.pdf", "page": 7})
+    show_passages(console, SearchReply(id=None, question=question, passages=(paged,), timings_ms={}))
+    assert shown(console).startswith(f" 1. a.pdf · {page}  模型 › LLaMA")
+    console = pipe()
+    untitled = citation().model_copy(update={"source": "a.pdf", "section": (), "page": 7})
+    show_answer(console, answer(question, untitled), threshold=THRESHOLD)
+    assert shown(console).endswith(f"[1] a.pdf · {page}\n")
+
+
 def test_a_source_with_inferred_characters_is_marked() -> None:
     console = pipe()
     show_answer(console, answer("What?", citation(restored=0.9989, lines=(3, 3))), threshold=THRESHOLD)

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from api.app import create_app
 from api.services import Services
 from kb.settings import Settings, load_settings
+from tests.test_formats import pdf
 from tests.test_rest import JSON, LOOPBACK, problem
 
 TEXT = "# 秋千\n\n荡秋千的诀窍是在最低处站起来。\n"
@@ -42,8 +43,24 @@ def services_of(client: TestClient) -> Services:
     return services
 
 
+SWING = "荡秋千的时候，在最低处蹲下，在最高处站起，秋千就会越荡越高。"
+
+
 def upload(client: TestClient, name: str, data: bytes, **params: Any) -> Any:
     return client.post("/v1/ingest/file", files={"file": (name, data)}, params=params)
+
+
+def test_what_a_pdf_says_has_its_page(client: TestClient) -> None:
+    pages = [["封面"], ["荡秋千", SWING]]
+    doc_id = upload(client, "手册.pdf", pdf(pages)).json()["data"][0]["doc_id"]
+    assert client.get(f"/v1/documents/{doc_id}").json()["pages"] == [1, 3]
+    question = {"question": "荡秋千的时候，在哪里蹲下？"}
+    answer = client.post("/v1/ask", json=question).json()
+    assert [(citation["quote"], citation["page"]) for citation in answer["citations"]] == [(SWING, 2)]
+    (passage, *_) = client.post("/v1/search", json=question).json()["passages"]
+    (chunk, *_) = client.post("/v1/chunks", json={"text": "荡秋千"}).json()["data"]
+    metadata = {"file_name": "手册.pdf", "page_label": str(passage["page"])}
+    assert (chunk["page"], chunk["document"]["doc_metadata"]) == (passage["page"], metadata)
 
 
 def test_a_file_is_taken_in_found_listed_and_deleted(client: TestClient) -> None:

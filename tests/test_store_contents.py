@@ -1,5 +1,6 @@
 """The store: documents come and go whole, also among threads and processes."""
 
+import json
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from kb.errors import BusyError, ModelError, NotFoundError, StoreError
 from kb.records import Repair
 from kb.store import Change, Store
 from kb.store_lock import only_writer
+from kb.store_tables import passage_of, record_of
 from tests.knowledge import DIMENSION, EMBEDDING, OpenStore, document, editions, numbered, put, vector, vectors
 from tests.store_processes import PROCESSES, in_another_process, put_numbered, unswept
 
@@ -31,6 +33,7 @@ def test_a_stored_document_comes_back_as_it_was(store: Store) -> None:
         title="微调",
         damage=("cp1254_dropped",),
         repairs=(repair,),
+        pages=(1, 3),
         received="# å¾®è°ƒ\n\næ–‡å—\u2028å’ŒðŸ˜€\r\n",
     )
     store.replace(stored, [], np.zeros((0, DIMENSION), np.float32), "p1", EMBEDDING)
@@ -258,6 +261,14 @@ def test_tables_are_kept_with_their_document_and_go_with_it(store: Store) -> Non
     assert store.tables([]) == store.tables(["other"]) == []
     put(store, "a.md", "现在没有表。")
     assert store.tables() == []
+
+
+def test_what_was_stored_before_there_were_pages_is_read(store: Store) -> None:
+    (passage,) = put(store, "a.pdf", "一段文字。")
+    stored = json.loads(record_of(passage))
+    del stored["page"]
+    assert passage_of(json.dumps(stored)) == passage
+    assert store.document("a.pdf").pages == ()
 
 
 def test_a_store_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:

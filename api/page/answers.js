@@ -2,7 +2,7 @@
 
 import { button, el } from "./dom.js";
 import { restoredNote } from "./inferred.js";
-import { lines, t } from "./language.js";
+import { place, t } from "./language.js";
 import { openPanel } from "./panel.js";
 import { prose } from "./prose.js";
 
@@ -27,7 +27,7 @@ function sources(citations) {
 /** Where a quote or passage stands; opens it. */
 export function source(citation) {
   return button(
-    el("span", { class: "where" }, el("b", {}, citation.source), ` ${lines(citation.lines)}`),
+    el("span", { class: "where" }, el("b", {}, citation.source), ` ${place(citation)}`),
     () => openPanel(citation),
     { class: "source" },
     trail(citation.section),

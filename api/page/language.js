@@ -17,7 +17,11 @@ export function t(key, values = {}, tongue = chosen) {
   return WORDS[tongue][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-export const lines = ([first, last]) => (first === last ? t("line", { first }) : t("lines", { first, last }));
+/** Where something stands in its document: the page if it has pages, else its lines. */
+export function place({ page, lines: [first, last] }) {
+  if (page) return t("page", { page });
+  return first === last ? t("line", { first }) : t("lines", { first, last });
+}
 
 export const number = (value, digits = 0) =>
   value.toLocaleString(chosen === "zh" ? "zh-CN" : "en", { minimumFractionDigits: digits, maximumFractionDigits: digits });

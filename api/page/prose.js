@@ -1,7 +1,7 @@
 // Answers as they are written: paragraphs, lists and code from Markdown's commonest marks, and citations as buttons.
 
 import { button, el } from "./dom.js";
-import { lines, t } from "./language.js";
+import { place, t } from "./language.js";
 
 const INLINE = /(\[\d+\])|`([^`\n]+)`|\*\*([^*\n]+)\*\*|\[([^\]\n]+)\]\(([^)\s]+)\)/g;
 const BULLET = /^\s*(?:[-*+•]|\d+[.)])\s+/;
@@ -53,6 +53,6 @@ function citation(mark, cite, open) {
   return button(mark, () => open(found), {
     class: "cite",
     "aria-label": t("citation", { n: found.n, source: found.source }),
-    title: `${found.source} · ${lines(found.lines)}`,
+    title: `${found.source} · ${place(found)}`,
   });
 }

@@ -27,6 +27,7 @@ export async function reader(name, { mark = null } = {}) {
       const same = received === shown.text.slice(text.lines[i].start, text.lines[i].end);
       if (state.onlyChanged && same) continue;
       rows.set(i, line(shown.text, text, i, received, same));
+      if (text.pages.has(i)) nodes.push(el("p", { class: "page" }, t("page", { page: text.pages.get(i) })));
       nodes.push(rows.get(i));
     }
     if (nodes.length === 0) nodes.push(el("p", { class: "empty" }, t("unchanged")));
@@ -75,7 +76,7 @@ export async function reader(name, { mark = null } = {}) {
   return view;
 }
 
-/** The document's lines in units, and by line what is to be shown in them: the mark and the repairs. */
+/** The document's lines in units, and by line what is to be shown there: the mark, the repairs, the page that begins. */
 function textOf(shown, mark) {
   const units = unitsOf(shown.text);
   const lines = linesOf(shown.text);
@@ -88,7 +89,9 @@ function textOf(shown, mark) {
       spans.set(i, [...(spans.get(i) ?? []), span]);
     }
   }
-  return { lines, marks, spans, kinds: kindsOf(shown.text, lines), doubts: repairs.filter((one) => one.repair.doubtful) };
+  const pages = new Map((shown.pages ?? []).map((first, i) => [first - 1, i + 1]));
+  const doubts = repairs.filter((one) => one.repair.doubtful);
+  return { lines, marks, spans, pages, kinds: kindsOf(shown.text, lines), doubts };
 }
 
 /** How each line is set: a heading, code, a table's row, a quotation, or nothing of these. */
