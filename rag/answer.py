@@ -16,7 +16,7 @@ from rag.claims import CheckedWriting
 from rag.groups import with_groups
 from rag.pieces import Piece, pieces
 from rag.prompt import NOT_SAID, ask_back, fitting, plain
-from rag.quote import Weights, answering, choose, rank, shortlist, shown
+from rag.quote import Weights, answering, choose, heading_of_row, rank, shortlist, shown
 from rag.retrieve import Found, Retriever
 
 MOST_TOKENS: dict[Mode, int] = {"plain": 128, "rag": 512}
@@ -283,8 +283,13 @@ class Answerer:
 
 
 def joined(chosen: Sequence[Piece], question: str) -> str:
-    """The pieces as one answer, each with its citation's mark."""
-    return "\n".join(_marked(answering(piece, question), n) for n, piece in enumerate(chosen, 1))
+    """The pieces as one answer, each with its citation's mark; rows below their heading, which they share."""
+    headings = ["", *(heading_of_row(piece) for piece in chosen)]
+    texts = [
+        f"{heading} › {answering(piece, question)}" if heading and heading != before else answering(piece, question)
+        for piece, before, heading in zip(chosen, headings, headings[1:], strict=False)
+    ]
+    return "\n".join(_marked(text, n) for n, text in enumerate(texts, 1))
 
 
 def hits_text(hits: Sequence[Hit]) -> str:

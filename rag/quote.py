@@ -226,6 +226,11 @@ def answering(piece: Piece, question: str) -> str:
     return _shown_row([*compress(cells, wanted)], [*compress(piece.header, wanted)])
 
 
+def heading_of_row(piece: Piece) -> str:
+    """The heading that a table's row stands below: whose it is, or of what kind, is often said nowhere else."""
+    return _subject(piece) if piece.kind == "table_row" else ""
+
+
 def _shown_group(parts: Sequence[Piece]) -> str:
     first, last = parts[0], parts[-1]
     if first.kind == "lead":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kb.records import Hit, Passage
+from rag.answer import joined
 from rag.pieces import Piece, pieces
 from rag.quote import Weights, answering, choose, overlaps, rank, shortlist, shown
 
@@ -124,3 +125,14 @@ def test_an_entry_reads_as_its_signature_and_broken_lines_as_one() -> None:
 )
 def test_marks_of_markdown_are_left_out(text: str, reads: str) -> None:
     assert shown(found(text)[0]) == reads
+
+
+def test_rows_are_quoted_below_the_heading_that_they_share_said_once() -> None:
+    rows = [piece for piece in found(TABLE, kind="table") if piece.kind == "table_row"]
+    first, second = joined(rows, "QLoRA 和 BitFit").split("\n")
+    assert first.startswith("微调 › ")
+    assert "微调 ›" not in second
+
+
+def test_prose_is_quoted_without_its_heading() -> None:
+    assert joined(found(PROSE)[:1], "BitFit") == "BitFit 只训练偏置。 [1]"
