@@ -116,8 +116,9 @@ class Pipeline:
         except InputError as problem:
             return Ingested(name, document_id(name), "failed", failure=problem)
         self._follow_embedding()
-        known = _Known(self._store.documents())
-        return next(self._store_group([self._prepare(raw_document(name, data), known, lambda _: True)]))
+        raw = raw_document(name, data)
+        known = _Known(self._store.alike(name, raw.sha256))
+        return next(self._store_group([self._prepare(raw, known, lambda _: True)]))
 
     def remove(self, name: str) -> Ingested | None:
         """Removes the document of this name, whose file is gone; None if there is none."""

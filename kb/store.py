@@ -95,6 +95,10 @@ class Store:
         """All documents, by name."""
         return self._database.read(tables.read_infos)
 
+    def alike(self, name: str, sha256: str) -> list[DocumentInfo]:
+        """The documents with this name or content, by name."""
+        return self._database.read(lambda rows: tables.read_alike(rows, name, sha256))
+
     def document(self, name_or_id: str) -> Document:
         """One document with its restored text.
 

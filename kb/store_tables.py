@@ -104,6 +104,12 @@ def read_infos(rows: sqlite3.Connection) -> list[DocumentInfo]:
     return [_info(row) for row in rows.execute(f"SELECT {INFO} FROM documents ORDER BY name")]  # noqa: S608
 
 
+def read_alike(rows: sqlite3.Connection, name: str, sha256: str) -> list[DocumentInfo]:
+    """The documents with this name or content, by name."""
+    query = f"SELECT {INFO} FROM documents WHERE name = ? OR sha256 = ? ORDER BY name"  # noqa: S608
+    return [_info(row) for row in rows.execute(query, [name, sha256])]
+
+
 def has_documents(rows: sqlite3.Connection) -> bool:
     return bool(rows.execute("SELECT EXISTS (SELECT 1 FROM documents)").fetchone()[0])
 
