@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -52,10 +53,9 @@ def show_passages(console: Console, reply: SearchReply) -> None:
         place = f"{passage.source}:{first}" if first == last else f"{passage.source}:{first}-{last}"
         if passage.page is not None:
             place = f"{passage.source} · {say('page', language, page=passage.page)}"
-        heading = Text.assemble(
-            (f"{passage.rank:>2}. ", "bold"), (visible(place), "cyan"), f"  {_trail(passage.section)}  "
-        )
-        heading.append(f"{passage.score:.4f}", "dim")
+        trail = f"  {_trail(passage.section)}" if passage.section else ""
+        heading = Text.assemble((f"{passage.rank:>2}. ", "bold"), (visible(place), "cyan"), trail)
+        heading.append(f"  {passage.score:.4f}", "dim")
         print_line(console, heading)
         print_line(console, _indented(readable(passage.text)), end="\n\n")
 
@@ -104,7 +104,7 @@ def show_ingested(console: Console, reply: IngestedOut) -> None:
     new = reply.status in {"added", "changed"}
     line = Text.assemble((f"{reply.status:<10}", "green" if new else "dim"), visible(reply.name))
     if new:
-        line.append(f"  {reply.passages} passages").append(_restored(reply), "yellow")
+        line.append(f"  {_counted(reply.passages, 'passage')}").append(_restored(reply), "yellow")
     print_line(console, line)
 
 
@@ -112,17 +112,22 @@ def show_documents(console: Console, reply: DocumentList) -> None:
     if not reply.documents:
         print_line(console, "No documents. `guide ingest` takes some in.")
         return
-    widest = max(len(document.name) for document in reply.documents)
+    widest = max(cell_len(visible(document.name)) for document in reply.documents)
     for document in reply.documents:
-        line = Text.assemble((visible(document.name).ljust(widest), "cyan"))
-        line.append(f"  {document.chars:>9,} characters, {document.passages} passages, {document.encoding}")
+        line = Text.assemble((set_cell_size(visible(document.name), widest), "cyan"))
+        passages = _counted(document.passages, "passage")
+        line.append(f"  {document.chars:>9,} characters, {passages}, {document.encoding}")
         print_line(console, line.append(_restored(document), "yellow"))
 
 
 def _restored(known: IngestedOut | DocumentRow) -> str:
     if not known.damage:
         return ""
-    return f", mojibake restored ({', '.join(known.damage)}), {known.repairs} places inferred"
+    return f", mojibake restored ({', '.join(known.damage)}), {_counted(known.repairs, 'place')} inferred"
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _panel(variant: VariantOut, language: Language, threshold: float) -> RenderableType:

@@ -2,7 +2,8 @@
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -35,6 +36,12 @@ def find_files(paths: Sequence[Path], suffixes: Sequence[str] = DOCUMENTS) -> li
     return list(_one_name_each(found.values()))
 
 
+def other_kinds(paths: Sequence[Path]) -> Counter[str]:
+    """How many files below these folders are not taken for documents, by what their names end on."""
+    files = (file for path in paths if path.is_dir() for file in _visible(path))
+    return Counter(file.suffix.lower() or file.name for file in files if file.suffix.lower() not in DOCUMENTS)
+
+
 def readable_name(name: str) -> str:
     """A file name as text: composed characters, and names that were written in GBK read as that."""
     data = os.fsencode(name)
@@ -56,11 +63,7 @@ def _given(path: Path) -> Iterator[Found]:
 def _below(folder: Path, suffixes: Sequence[str]) -> Iterator[Found]:
     """The documents below a folder, in order, and the folders there that can't be read."""
     closed: list[OSError] = []
-    files: list[Path] = []
-    for parent, folders, names in os.walk(folder, onerror=closed.append):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        inside = (Path(parent, name) for name in sorted(names) if not name.startswith("."))
-        files.extend(file for file in inside if file.suffix.lower() in suffixes and file.is_file())
+    files = [file for file in _visible(folder, closed.append) if file.suffix.lower() in suffixes and file.is_file()]
     for problem in closed:
         error = f"{problem.filename}: the folder can't be read ({problem.strerror}). Check its permissions."
         yield Found(Path(problem.filename), folder, readable_name(str(problem.filename)), error)
@@ -69,6 +72,13 @@ def _below(folder: Path, suffixes: Sequence[str]) -> Iterator[Found]:
     if not files and not closed:
         kinds = " ".join(suffixes)
         yield Found(folder, folder, readable_name(str(folder)), f"{folder}: no documents ({kinds}) in this folder.")
+
+
+def _visible(folder: Path, closed: Callable[[OSError], None] | None = None) -> Iterator[Path]:
+    """All below a folder that is not hidden and no folder, in order; `closed` is told of folders that can't be read."""
+    for parent, folders, names in os.walk(folder, onerror=closed):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
 
 
 def _one_name_each(found: Iterable[Found]) -> Iterator[Found]:

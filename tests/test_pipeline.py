@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from ingest.documents import document_id
-from ingest.files import find_files, readable_name
+from ingest.files import find_files, other_kinds, readable_name
 from ingest.pipeline import Ingested, Pipeline
 from kb.errors import ModelError, UnreachableError
 from kb.settings import SOURCES, Settings
@@ -267,6 +267,13 @@ def test_folders_without_documents_and_odd_files_are_named(tmp_path: Path) -> No
     errors = [found.error for found in find_files([tmp_path / "empty", tmp_path / "pipe.md"])]
     assert "no documents" in str(errors[0])
     assert "not a regular file" in str(errors[1])
+
+
+def test_files_of_other_kinds_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    for name in ("a.md", "b.XLSX", "below/c.xlsx", "below/LICENSE", ".hidden.png", "below/d.pdf"):
+        (tmp_path / name).write_text("a")
+    assert other_kinds([tmp_path, tmp_path / "b.XLSX"]) == {".xlsx": 2, "LICENSE": 1}
 
 
 def test_links_that_go_round_in_circles_end(tmp_path: Path) -> None:

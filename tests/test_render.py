@@ -1,6 +1,7 @@
 """What people see in a terminal."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -14,6 +15,7 @@ from api.schemas import (
     CitationOut,
     CompareReply,
     DocumentList,
+    DocumentRow,
     IngestedOut,
     PassageOut,
     SearchReply,
@@ -205,6 +207,16 @@ def test_what_was_ingested_tells_its_damage() -> None:
         ),
     )
     assert shown(console) == "added     a.md  3 passages, mojibake restored (cp1254), 2 places inferred\n"
+
+
+def test_documents_stand_in_columns_whatever_their_names() -> None:
+    console = pipe()
+    facts: dict[str, Any] = {"title": "", "sha256": "", "encoding": "utf-8", "passages": 1, "damage": (), "repairs": 0}
+    rows = [DocumentRow(id=name, name=name, chars=12, **facts) for name in ("指南.md", "notes.md")]
+    show_documents(console, DocumentList(documents=tuple(rows)))
+    first, second = shown(console).splitlines()
+    assert first == f"指南.md {12:>11} characters, 1 passage, utf-8"
+    assert cell_len(first) == cell_len(second)
 
 
 def test_an_empty_knowledge_base_says_what_to_do() -> None:

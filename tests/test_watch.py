@@ -76,22 +76,22 @@ def folder(tmp_path: Path) -> Path:
 def test_what_happens_to_the_files_happens_to_the_documents(folder: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     with watching(home, folder) as watch:
-        assert watch.line() == "added a.md 1 passages"
+        assert watch.line() == "added a.md 1 passage"
         assert "Watching" in watch.complaint()
 
         (folder / "子 夹").mkdir()
         (folder / "子 夹" / "乙.md").write_text("# 乙\n\n香蕉是黄色的水果。\n", encoding="utf-8")
-        assert watch.line() == "added 子 夹/乙.md 1 passages"
+        assert watch.line() == "added 子 夹/乙.md 1 passage"
 
         (folder / "a.md").write_text("# 甲\n\n苹果也有绿色的。\n", encoding="utf-8")
-        assert watch.line() == "changed a.md 1 passages"
+        assert watch.line() == "changed a.md 1 passage"
 
         (folder / "a.md").rename(folder / "新 名.md")
-        assert watch.line() == "changed 新 名.md 1 passages"
+        assert watch.line() == "changed 新 名.md 1 passage"
 
         shutil.copy(folder / "新 名.md", folder / "copy.md")
         (folder / "新 名.md").unlink()
-        assert watch.line() == "changed copy.md 1 passages"
+        assert watch.line() == "changed copy.md 1 passage"
 
         (folder / "copy.md").unlink()
         assert watch.line() == "deleted copy.md"
@@ -101,7 +101,7 @@ def test_what_happens_to_the_files_happens_to_the_documents(folder: Path, tmp_pa
         assert "no documents" in watch.complaint()
 
         (folder / "last.md").write_text("# 丙\n", encoding="utf-8")
-        assert watch.line() == "added last.md 1 passages"
+        assert watch.line() == "added last.md 1 passage"
         assert watch.end() == (0, "")
     assert names(home) == ["last.md"]
 
@@ -114,11 +114,11 @@ def test_a_bad_file_is_named_and_the_rest_goes_on(folder: Path, tmp_path: Path) 
         (folder / "bad.md").write_bytes(b"\x00\x01\x02binary" * 50)
         assert "bad.md" in watch.complaint()
         (folder / "b.md").write_text("# 乙\n", encoding="utf-8")
-        assert watch.line() == "added b.md 1 passages"
+        assert watch.line() == "added b.md 1 passage"
         (folder / "bad.md").write_bytes(b"\x00\x01\x02binary" * 60)
         assert "bad.md" in watch.complaint()
         (folder / "bad.md").write_text("# 好\n", encoding="utf-8")
-        assert watch.line() == "added bad.md 1 passages"
+        assert watch.line() == "added bad.md 1 passage"
         assert watch.end() == (0, "")
     assert names(home) == ["a.md", "b.md", "bad.md"]
 
@@ -128,7 +128,7 @@ def test_a_folder_that_goes_as_a_whole_takes_no_document_along(folder: Path, tmp
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "b.md").write_text("# 乙\n", encoding="utf-8")
     with watching(home, folder, tmp_path / "other") as watch:
-        assert [watch.line(), watch.line()] == ["added a.md 1 passages", "added b.md 1 passages"]
+        assert [watch.line(), watch.line()] == ["added a.md 1 passage", "added b.md 1 passage"]
         watch.complaint()
         folder.rename(away)
         assert str(folder) in watch.complaint()

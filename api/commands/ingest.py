@@ -12,12 +12,15 @@ import typer
 from api.commands.asking import JsonOption
 from api.options import complain, with_settings
 from api.progress import progress_bar
-from ingest.files import DOCUMENTS
+from ingest.files import DOCUMENTS, other_kinds
 
 if TYPE_CHECKING:
     from api.services import Services
     from ingest.pipeline import Ingested
     from kb.settings import Settings
+
+
+NAMED_KINDS = 5
 
 
 @with_settings("embedding_model", "device")
@@ -46,6 +49,7 @@ def ingest(
         with progress_bar() as progress:
             outcomes = tuple(services.pipeline.ingest(paths or [SOURCES], progress))
     _tell(outcomes, as_json=as_json)
+    _tell_others(paths or [])
     if any(outcome.error is not None for outcome in outcomes):
         raise typer.Exit(1)
 
@@ -66,6 +70,15 @@ def _follow(services: "Services", paths: Sequence[Path], *, as_json: bool) -> No
             sys.stdout.flush()
             if number == 0:
                 print(f"Watching {', '.join(map(str, paths))}; Ctrl-C ends.", file=sys.stderr, flush=True)
+
+
+def _tell_others(paths: Sequence[Path]) -> None:
+    """Says which files of the folders are of kinds that are not read."""
+    kinds = other_kinds(paths)
+    if kinds:
+        named = [f"{count} {kind}" for kind, count in kinds.most_common(NAMED_KINDS)]
+        more = ["others"] if len(kinds) > NAMED_KINDS else []
+        complain(f"passed over, of kinds that are not read: {', '.join([*named, *more])}.")
 
 
 def _tell(outcomes: "Sequence[Ingested]", *, as_json: bool, indent: int | None = 2) -> None:
