@@ -8,7 +8,8 @@ _SENTENCES: dict[str, dict[Language, str]] = {
     "sources": {"zh": "来源", "en": "Sources"},
     "lines": {"zh": "第 {first}–{last} 行", "en": "lines {first}–{last}"},
     "line": {"zh": "第 {first} 行", "en": "line {first}"},
-    "page": {"zh": "第 {page} 页", "en": "page {page}"},
+    "pages": {"zh": "第 {first}–{last} 页", "en": "pages {first}–{last}"},
+    "page": {"zh": "第 {first} 页", "en": "page {first}"},
     "restored": {
         "zh": "含推断还原的字，置信度 ≥ {confidence:.2f}",
         "en": "inferred characters, ≥ {confidence:.2f} sure",

@@ -19,6 +19,7 @@ from api.schemas import (
     DocumentList,
     DocumentRow,
     IngestedOut,
+    PassageOut,
     SearchReply,
     VariantOut,
 )
@@ -51,8 +52,8 @@ def show_passages(console: Console, reply: SearchReply) -> None:
     for passage in reply.passages:
         first, last = passage.lines
         place = f"{passage.source}:{first}" if first == last else f"{passage.source}:{first}-{last}"
-        if passage.page is not None:
-            place = f"{passage.source} · {say('page', language, page=passage.page)}"
+        if passage.pages is not None:
+            place = f"{passage.source} · {_place(passage, language)}"
         trail = f"  {_trail(passage.section)}" if passage.section else ""
         heading = Text.assemble((f"{passage.rank:>2}. ", "bold"), (visible(place), "cyan"), trail)
         heading.append(f"  {passage.score:.4f}", "dim")
@@ -152,12 +153,10 @@ def _source(citation: CitationOut, language: Language, threshold: float) -> Text
     return source
 
 
-def _place(citation: CitationOut, language: Language) -> str:
-    """The page of a document that has pages, else the lines."""
-    if citation.page is not None:
-        return say("page", language, page=citation.page)
-    first, last = citation.lines
-    return say("line" if first == last else "lines", language, first=first, last=last)
+def _place(found: PassageOut | CitationOut, language: Language) -> str:
+    """The pages in a document that has some, else the lines."""
+    kind, (first, last) = ("line", found.lines) if found.pages is None else ("page", found.pages)
+    return say(kind if first == last else f"{kind}s", language, first=first, last=last)
 
 
 def _trail(section: Sequence[str]) -> str:

@@ -82,9 +82,11 @@ class CompareRequest(Asked):
     id: QuestionId = Field(default=None, description="given back with the reply")
 
 
-Page = Annotated[
-    int | None,
-    Field(exclude_if=lambda page: page is None, description="where it begins; PDF documents alone have pages"),
+Pages = Annotated[
+    tuple[int, int] | None,
+    Field(
+        exclude_if=lambda pages: pages is None, description="the first and the last, in a PDF; nothing else has them"
+    ),
 ]
 
 
@@ -102,7 +104,7 @@ class PassageOut(Wire):
     start: int
     end: int
     lines: tuple[int, int]
-    page: Page = None
+    pages: Pages = None
 
     @classmethod
     def of(cls, rank: int, hit: Hit) -> Self:
@@ -119,7 +121,7 @@ class PassageOut(Wire):
             start=passage.start,
             end=passage.end,
             lines=(passage.first_line, passage.last_line),
-            page=passage.page,
+            pages=passage.pages,
         )
 
 
@@ -134,7 +136,7 @@ class CitationOut(Wire):
     end: int
     lines: tuple[int, int]
     restored: float | None
-    page: Page = None
+    pages: Pages = None
 
 
 class SearchReply(Wire):

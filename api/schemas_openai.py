@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.schemas import CitationOut, ContextFilter, Filtered, Page, Whole, Wire
+from api.schemas import CitationOut, ContextFilter, Filtered, Pages, Whole, Wire
 from api.schemas_documents import IngestedDoc
 from kb.records import Answer, Filter, Passage
 from models.chat import Conversation, Message, Sampling
@@ -130,7 +130,7 @@ class Chunk(Wire):
     start: int
     end: int
     lines: tuple[int, int]
-    page: Page = None
+    pages: Pages = None
 
     @classmethod
     def of(
@@ -140,7 +140,7 @@ class Chunk(Wire):
         neighbours: tuple[Sequence[Passage], Sequence[Passage]] | None = None,
     ) -> Self:
         before, after = neighbours or (None, None)
-        page = {} if passage.page is None else {"page_label": str(passage.page)}  # as private-gpt calls it
+        page = {} if passage.pages is None else {"page_label": str(passage.pages[0])}  # as private-gpt calls it
         return cls(
             score=score,
             document=IngestedDoc(doc_id=passage.document_id, doc_metadata={"file_name": passage.source, **page}),
@@ -151,7 +151,7 @@ class Chunk(Wire):
             start=passage.start,
             end=passage.end,
             lines=(passage.first_line, passage.last_line),
-            page=passage.page,
+            pages=passage.pages,
         )
 
 

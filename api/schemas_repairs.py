@@ -51,7 +51,7 @@ class DocumentOut(Wire):
     sha256: str
     damage: tuple[str, ...]
     repairs: tuple[RepairOut, ...]
-    pages: tuple[int, ...] = Field(default=(), exclude_if=lambda pages: not pages)
+    page_starts: tuple[int, ...] = Field(default=(), exclude_if=lambda starts: not starts)
 
     @classmethod
     def of(cls, document: Document, threshold: float) -> Self:
@@ -64,7 +64,7 @@ class DocumentOut(Wire):
             sha256=document.sha256,
             damage=document.damage,
             repairs=tuple(RepairOut.of(repair, threshold) for repair in document.repairs),
-            pages=document.pages,
+            page_starts=document.page_starts,
         )
 
 

@@ -44,7 +44,7 @@ def read_document(raw: RawDocument) -> ReadDocument:
         damage=restored.damage,
         repairs=restored.repairs,
         received=decoded.text if restored.damage else None,
-        pages=decoded.pages,
+        page_starts=decoded.page_starts,
     )
     passages = split_passages(document)
     headings = (passage.section[0] for passage in passages if passage.section)

@@ -96,6 +96,7 @@ def _flat(draft: Draft) -> Iterable[Draft]:
 
 def _passage(document: Document, markdown: Markdown, outline: Outline, draft: Draft) -> Passage:
     text = document.text[draft.start : draft.end]
+    first_line, last_line = markdown.line(draft.start), markdown.line(max(draft.start, draft.end - 1))
     return Passage(
         id=f"{document.id}-{draft.start}-{draft.end}",
         document_id=document.id,
@@ -105,11 +106,11 @@ def _passage(document: Document, markdown: Markdown, outline: Outline, draft: Dr
         section=outline.section.path,
         start=draft.start,
         end=draft.end,
-        first_line=markdown.line(draft.start),
-        last_line=markdown.line(max(draft.start, draft.end - 1)),
+        first_line=first_line,
+        last_line=last_line,
         context="\n".join(filter(None, [_trail(outline, draft), *draft.context, " ".join(referenced_names(text))])),
         header=draft.header,
-        page=document.page(markdown.line(draft.start)),
+        pages=document.pages(first_line, last_line),
     )
 
 

@@ -53,12 +53,12 @@ COHERENCE = 0.5
 class Decoded:
     """A document's text, code point for code point what its bytes say, and the encoding that says it.
 
-    `pages` has the line on which each page begins; it is empty where there are none.
+    `page_starts` has the line on which each page begins; it is empty where there are none.
     """
 
     text: str
     encoding: str
-    pages: tuple[int, ...] = ()
+    page_starts: tuple[int, ...] = ()
 
 
 def raw_document(name: str, data: bytes) -> RawDocument:

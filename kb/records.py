@@ -43,8 +43,8 @@ class Document:
 
     `damage` names the kinds of mojibake that were undone, in the order in which they were undone; empty when clean.
     `received` is the text before that, line for line; None where it is the same. `id` is stable over a document's
-    versions (it follows from the name); `sha256` is that of the received bytes. `pages` has the line on which each page
-    of a PDF begins; it is empty for all else.
+    versions (it follows from the name); `sha256` is that of the received bytes. `page_starts` has the line on which
+    each page of a PDF begins; it is empty for all else.
     """
 
     id: str
@@ -56,11 +56,13 @@ class Document:
     damage: tuple[str, ...] = ()
     repairs: tuple[Repair, ...] = ()
     received: str | None = None
-    pages: tuple[int, ...] = ()
+    page_starts: tuple[int, ...] = ()
 
-    def page(self, line: int) -> int | None:
-        """The page that a line stands on, both counted from 1; None in a document without pages."""
-        return bisect_right(self.pages, line) or None
+    def pages(self, first_line: int, last_line: int) -> tuple[int, int] | None:
+        """The first and the last page of these lines, all counted from 1; None in a document without pages."""
+        if not self.page_starts:
+            return None
+        return bisect_right(self.page_starts, first_line), bisect_right(self.page_starts, last_line)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Passage:
 
     `context` is text that helps to find the passage but does not stand in its span: the heading trail, a table's
     header, a list's lead. `header` holds the cells of its table's header, for a table or a row of one. `indexed` is
-    what dense and lexical search see. `page` is the one of a PDF that it begins on.
+    what dense and lexical search see. `pages` are the first and the last that it stands on in a PDF.
     """
 
     id: str
@@ -94,7 +96,7 @@ class Passage:
     last_line: int
     context: str = ""
     header: tuple[str, ...] = ()
-    page: int | None = None
+    pages: tuple[int, int] | None = None
 
     @property
     def indexed(self) -> str:
@@ -178,8 +180,8 @@ class Filter:
 class Citation:
     """A verbatim quote: it stands at `[start, end)` of the restored text of `source`, on `lines` (first, last).
 
-    `restored` is the lowest confidence among the inferred characters inside the quote; None when there are none. `page`
-    is the one of a PDF that it begins on.
+    `restored` is the lowest confidence among the inferred characters inside the quote; None when there are none.
+    `pages` are the first and the last that it stands on in a PDF.
     """
 
     n: int
@@ -190,7 +192,7 @@ class Citation:
     end: int
     lines: tuple[int, int]
     restored: float | None
-    page: int | None = None
+    pages: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def read_document(rows: sqlite3.Connection, name_or_id: str) -> Document | None:
         damage=info.damage,
         repairs=tuple(repairs),
         received=content.get("received"),
-        pages=tuple(content.get("pages", ())),
+        page_starts=tuple(content.get("page_starts", ())),
     )
 
 
@@ -219,7 +219,7 @@ def write_document(rows: sqlite3.Connection, generation: str, change: Change) ->
             "text": document.text,
             "repairs": [asdict(repair) for repair in document.repairs],
             "received": document.received,
-            "pages": document.pages,
+            "page_starts": document.page_starts,
         }
     )
     fields = {
@@ -293,7 +293,8 @@ def _info(row: Sequence[object]) -> DocumentInfo:
 def passage_of(record: str | bytes) -> Passage:
     """The passage whose fields are in this JSON."""
     fields = json.loads(record)
-    return Passage(**{**fields, "section": tuple(fields["section"]), "header": tuple(fields["header"])})
+    tuples = {name: tuple(fields[name]) for name in ("section", "header", "pages") if fields.get(name) is not None}
+    return Passage(**{**fields, **tuples})
 
 
 def _table(record: str) -> Table:

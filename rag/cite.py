@@ -11,6 +11,7 @@ def cite(n: int, piece: Piece, document: Document) -> Citation:
     passage = piece.hit.passage
     start, end = piece.span
     first_line = document.text.count("\n", 0, start) + 1
+    lines = (first_line, first_line + document.text.count("\n", start, end))
     return Citation(
         n=n,
         quote=document.text[start:end],
@@ -18,9 +19,9 @@ def cite(n: int, piece: Piece, document: Document) -> Citation:
         section=passage.section,
         start=start,
         end=end,
-        lines=(first_line, first_line + document.text.count("\n", start, end)),
+        lines=lines,
         restored=lowest_confidence(document, start, end),
-        page=document.page(first_line),
+        pages=document.pages(*lines),
     )
 
 

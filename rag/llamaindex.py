@@ -34,8 +34,8 @@ def node(hit: Hit) -> NodeWithScore:
         "kind": passage.kind,
         "lines": f"{passage.first_line}-{passage.last_line}",
     }
-    if passage.page is not None:
-        metadata["page_label"] = str(passage.page)  # as llama-index's own readers of PDFs call it
+    if passage.pages is not None:
+        metadata["page_label"] = str(passage.pages[0])  # as llama-index's own readers of PDFs call it
     text = TextNode(
         id_=passage.id,
         text=passage.text,

@@ -31,8 +31,8 @@ def test_quote_stands_in_the_document_at_its_span_and_lines() -> None:
 
 def test_a_citation_has_its_page_where_there_are_pages() -> None:
     piece = pieces([hit_on(5, len(TEXT))])[1]
-    assert cite(1, piece, DOCUMENT).page is None
-    assert cite(1, piece, replace(DOCUMENT, pages=(1, 3, 4, 6))).page == 3
+    assert cite(1, piece, DOCUMENT).pages is None
+    assert cite(1, piece, replace(DOCUMENT, page_starts=(1, 3, 4, 6))).pages == (3, 3)
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_a_pdf_has_its_paragraphs_whole_and_its_outline_as_headings() -> None:
     ]
     second = ["参考资料", "Only a few parameters are trained, and all of the others are kept", "frozen."]
     read = read_as_text(raw_document("a.pdf", pdf([first, second], outline=["第一章 微调", "参考资料"])))
-    assert (read.encoding, read.pages) == ("pdf", (1, 5))
+    assert (read.encoding, read.page_starts) == ("pdf", (1, 5))
     assert read.text == (
         "# 第一章 微调\n\nLoRA 把权重的更新分解为两个低秩矩阵，训练的时候只更新这两个小矩阵，其余的参数都被冻结。\n\n"
         "# 参考资料\n\nOnly a few parameters are trained, and all of the others are kept frozen.\n"
@@ -138,15 +138,14 @@ def test_passages_know_their_page() -> None:
     pages = [[], ["封面。"], [], ["第一段。", "第二段。"], ["末段。"], []]
     read = read_document(raw_document("a.pdf", pdf(pages)))
     lines = read.document.text.split("\n")
-    assert [read.document.page(lines.index(line) + 1) for line in ("封面。", "第一段。", "第二段。", "末段。")] == [
-        2,
-        4,
-        4,
-        5,
-    ]
+    first, second, last = (lines.index(line) + 1 for line in ("第一段。", "第二段。", "末段。"))
+    assert read.document.pages(1, 1) == (2, 2)
+    assert read.document.pages(first, second) == (4, 4)
+    assert read.document.pages(second, last) == (4, 5)
+    assert [passage.pages for passage in read.passages] == [(2, 5)]
     titled = read_document(raw_document("b.pdf", pdf([["一", "甲甲。"], ["二", "乙乙。"]], outline=["一", "二"])))
-    assert [(passage.section, passage.page) for passage in titled.passages] == [(("一",), 1), (("二",), 2)]
-    assert {passage.page for passage in read_document(raw_document("a.md", b"# a\n\nb\n")).passages} == {None}
+    assert [(passage.section, passage.pages) for passage in titled.passages] == [(("一",), (1, 1)), (("二",), (2, 2))]
+    assert {passage.pages for passage in read_document(raw_document("a.md", b"# a\n\nb\n")).passages} == {None}
 
 
 def test_without_an_outline_large_lines_are_headings() -> None:

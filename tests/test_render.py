@@ -122,14 +122,22 @@ def test_an_answer_is_followed_by_its_sources(question: str, source: str) -> Non
     assert shown(console).endswith(source)
 
 
-@pytest.mark.parametrize(("question", "page"), [("什么？", "第 7 页"), ("What?", "page 7")])
-def test_what_stands_on_a_page_is_shown_with_it(question: str, page: str) -> None:
+@pytest.mark.parametrize(
+    ("question", "pages", "page"),
+    [
+        ("什么？", (7, 7), "第 7 页"),
+        ("What?", (7, 7), "page 7"),
+        ("什么？", (7, 9), "第 7–9 页"),
+        ("What?", (7, 9), "pages 7–9"),
+    ],
+)
+def test_what_stands_on_a_page_is_shown_with_it(question: str, pages: tuple[int, int], page: str) -> None:
     console = pipe()
-    paged = passage("一").model_copy(update={"source": "a.pdf", "page": 7})
+    paged = passage("一").model_copy(update={"source": "a.pdf", "pages": pages})
     show_passages(console, SearchReply(id=None, question=question, passages=(paged,), timings_ms={}))
     assert shown(console).startswith(f" 1. a.pdf · {page}  模型 › LLaMA")
     console = pipe()
-    untitled = citation().model_copy(update={"source": "a.pdf", "section": (), "page": 7})
+    untitled = citation().model_copy(update={"source": "a.pdf", "section": (), "pages": pages})
     show_answer(console, answer(question, untitled), threshold=THRESHOLD)
     assert shown(console).endswith(f"[1] a.pdf · {page}\n")
 

@@ -53,14 +53,14 @@ def upload(client: TestClient, name: str, data: bytes, **params: Any) -> Any:
 def test_what_a_pdf_says_has_its_page(client: TestClient) -> None:
     pages = [["封面"], ["荡秋千", SWING]]
     doc_id = upload(client, "手册.pdf", pdf(pages)).json()["data"][0]["doc_id"]
-    assert client.get(f"/v1/documents/{doc_id}").json()["pages"] == [1, 3]
+    assert client.get(f"/v1/documents/{doc_id}").json()["page_starts"] == [1, 3]
     question = {"question": "荡秋千的时候，在哪里蹲下？"}
     answer = client.post("/v1/ask", json=question).json()
-    assert [(citation["quote"], citation["page"]) for citation in answer["citations"]] == [(SWING, 2)]
+    assert [(citation["quote"], citation["pages"]) for citation in answer["citations"]] == [(SWING, [2, 2])]
     (passage, *_) = client.post("/v1/search", json=question).json()["passages"]
     (chunk, *_) = client.post("/v1/chunks", json={"text": "荡秋千"}).json()["data"]
-    metadata = {"file_name": "手册.pdf", "page_label": str(passage["page"])}
-    assert (chunk["page"], chunk["document"]["doc_metadata"]) == (passage["page"], metadata)
+    metadata = {"file_name": "手册.pdf", "page_label": str(passage["pages"][0])}
+    assert (chunk["pages"], chunk["document"]["doc_metadata"]) == (passage["pages"], metadata)
 
 
 def test_a_file_is_taken_in_found_listed_and_deleted(client: TestClient) -> None:

@@ -33,7 +33,7 @@ def test_a_stored_document_comes_back_as_it_was(store: Store) -> None:
         title="微调",
         damage=("cp1254_dropped",),
         repairs=(repair,),
-        pages=(1, 3),
+        page_starts=(1, 3),
         received="# å¾®è°ƒ\n\næ–‡å—\u2028å’ŒðŸ˜€\r\n",
     )
     store.replace(stored, [], np.zeros((0, DIMENSION), np.float32), "p1", EMBEDDING)
@@ -266,9 +266,9 @@ def test_tables_are_kept_with_their_document_and_go_with_it(store: Store) -> Non
 def test_what_was_stored_before_there_were_pages_is_read(store: Store) -> None:
     (passage,) = put(store, "a.pdf", "一段文字。")
     stored = json.loads(record_of(passage))
-    del stored["page"]
+    del stored["pages"]
     assert passage_of(json.dumps(stored)) == passage
-    assert store.document("a.pdf").pages == ()
+    assert store.document("a.pdf").page_starts == ()
 
 
 def test_a_store_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:

@@ -17,10 +17,11 @@ export function t(key, values = {}, tongue = chosen) {
   return WORDS[tongue][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
-/** Where something stands in its document: the page if it has pages, else its lines. */
-export function place({ page, lines: [first, last] }) {
-  if (page) return t("page", { page });
-  return first === last ? t("line", { first }) : t("lines", { first, last });
+/** Where something stands in its document: its pages if it has some, else its lines. */
+export function place({ pages, lines }) {
+  const kind = pages ? "page" : "line";
+  const [first, last] = pages ?? lines;
+  return first === last ? t(kind, { first }) : t(`${kind}s`, { first, last });
 }
 
 export const number = (value, digits = 0) =>

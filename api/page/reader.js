@@ -27,7 +27,7 @@ export async function reader(name, { mark = null } = {}) {
       const same = received === shown.text.slice(text.lines[i].start, text.lines[i].end);
       if (state.onlyChanged && same) continue;
       rows.set(i, line(shown.text, text, i, received, same));
-      if (text.pages.has(i)) nodes.push(el("p", { class: "page" }, t("page", { page: text.pages.get(i) })));
+      if (text.pages.has(i)) nodes.push(el("p", { class: "page" }, t("page", { first: text.pages.get(i) })));
       nodes.push(rows.get(i));
     }
     if (nodes.length === 0) nodes.push(el("p", { class: "empty" }, t("unchanged")));
@@ -89,7 +89,7 @@ function textOf(shown, mark) {
       spans.set(i, [...(spans.get(i) ?? []), span]);
     }
   }
-  const pages = new Map((shown.pages ?? []).map((first, i) => [first - 1, i + 1]));
+  const pages = new Map((shown.page_starts ?? []).map((first, i) => [first - 1, i + 1]));
   const doubts = repairs.filter((one) => one.repair.doubtful);
   return { lines, marks, spans, pages, kinds: kindsOf(shown.text, lines), doubts };
 }
