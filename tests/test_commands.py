@@ -146,6 +146,13 @@ def test_search_is_held_to_documents_headings_and_kinds(capsys: pytest.CaptureFi
     assert "nowhere.md" in capsys.readouterr().err
 
 
+def test_an_answer_can_be_held_to_some_documents(capsys: pytest.CaptureFixture[str], guide_home: str) -> None:
+    held = printed_json(capsys, "ask", QUESTION, "--document", "peft_model_reference.md", "--home", guide_home)
+    assert {passage["source"] for passage in held["passages"]} == {"peft_model_reference.md"}
+    assert run(["ask", QUESTION, "--plain", "--document", "llm_guide.md", "--home", guide_home]) == 2
+    assert "--plain looks at no passages" in capsys.readouterr().err
+
+
 def test_ask_prints_the_answer_and_its_sources(capsys: pytest.CaptureFixture[str], guide_home: str) -> None:
     reply = printed_json(capsys, "ask", QUESTION, "--home", guide_home)
     shown = printed(capsys, "ask", QUESTION, "--home", guide_home)

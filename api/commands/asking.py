@@ -9,6 +9,7 @@ import typer
 
 from api.options import BadUse
 from api.questions import Question, checked, read_questions
+from kb.records import Filter, PassageKind
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +26,13 @@ QuestionsOption = Annotated[
         "--questions", metavar="FILE.jsonl", help="Run every line's `question` instead, with its `id`; needs --jsonl."
     ),
 ]
+DocumentsOption = Annotated[
+    list[str] | None, typer.Option("--document", metavar="NAME", help="Only passages of this document; repeatable.")
+]
+SectionOption = Annotated[
+    str | None, typer.Option("--section", metavar="HEADING", help="Only below a heading that has this in it.")
+]
+KindOption = Annotated[PassageKind | None, typer.Option("--kind", help="Only passages of this kind.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 JsonLinesOption = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a line, in order.")]
 
@@ -47,6 +55,11 @@ def run_questions(
             print(answered.model_dump_json(indent=2 if as_json else None), flush=True)
         else:
             show(console, answered)
+
+
+def passages_within(documents: list[str] | None, section: str | None, kind: PassageKind | None) -> Filter:
+    """What these options allow."""
+    return Filter(documents or None, section, None if kind is None else (kind,))
 
 
 def given_questions(

@@ -1,19 +1,20 @@
 """`guide search`: the passages nearest to a question."""
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from api.commands.asking import (
+    DocumentsOption,
     JsonLinesOption,
     JsonOption,
+    KindOption,
     QuestionArgument,
     QuestionsOption,
+    SectionOption,
     given_questions,
+    passages_within,
     run_questions,
 )
 from api.options import with_settings
-from kb.records import Filter, PassageKind
 
 if TYPE_CHECKING:
     from kb.settings import Settings
@@ -23,13 +24,9 @@ if TYPE_CHECKING:
 def search(
     question: QuestionArgument = None,
     *,
-    documents: Annotated[
-        list[str] | None, typer.Option("--document", metavar="NAME", help="Only passages of this document; repeatable.")
-    ] = None,
-    section: Annotated[
-        str | None, typer.Option(metavar="HEADING", help="Only below a heading that has this in it.")
-    ] = None,
-    kind: Annotated[PassageKind | None, typer.Option(help="Only passages of this kind.")] = None,
+    documents: DocumentsOption = None,
+    section: SectionOption = None,
+    kind: KindOption = None,
     questions: QuestionsOption = None,
     as_json: JsonOption = False,
     as_jsonl: JsonLinesOption = False,
@@ -41,7 +38,7 @@ def search(
     from api.schemas import SearchReply
     from api.services import Services
 
-    within = Filter(documents or None, section, None if kind is None else (kind,))
+    within = passages_within(documents, section, kind)
     with Services(settings) as services:
         run_questions(
             asked,
