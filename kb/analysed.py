@@ -112,12 +112,29 @@ class Analysed(Sequence[Passage]):
         numbers = {name: range(first, first + self.generations[name]) for name, first in self._first.items()}
         return {self[some.start].document_id: some for some in numbers.values() if some}
 
+    def terms_of(self, number: int) -> Numbers:
+        """The numbers of a passage's terms, with repetitions."""
+        ends = self._term_ends
+        return self.block.terms[int(ends[number - 1]) if number else 0 : int(ends[number])]
+
+    @cached_property
+    def _term_ends(self) -> NDArray[np.int64]:
+        return np.cumsum(self.block.counts, dtype=np.int64)
+
     def spans(self, numbers: Sequence[int]) -> list[tuple[str, int, int]]:
         """For each passage the id of its document, and where it starts and ends there; no passage is parsed."""
         firsts, names = self._documents_in_order
         at = np.searchsorted(firsts, numbers, side="right") - 1
         bounds = self.block.bounds.reshape(-1, 2)[numbers].tolist()
         return [(names[document], start, end) for document, (start, end) in zip(at.tolist(), bounds, strict=True)]
+
+    def holding(self, stretch: tuple[str, int, int]) -> dict[int, tuple[str, int, int]]:
+        """The numbers and spans of the passages that hold all of a document between a start and an end."""
+        document, start, end = stretch
+        numbers = self.documents.get(document, range(0))
+        starts, ends = self.block.bounds.reshape(-1, 2)[numbers.start : numbers.stop].T
+        found = np.flatnonzero((starts <= start) & (ends >= end))
+        return {numbers[i]: (document, int(starts[i]), int(ends[i])) for i in found.tolist()}
 
     @cached_property
     def _documents_in_order(self) -> tuple[Numbers, list[str]]:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +32,17 @@ __all__ = ["LexicalIndex", "terms"]
 FORMAT = "5"
 VARIANT_WEIGHT = 0.7  # of a term's surest translation, the term itself weighing 1
 DRAFT = "draft-"
+
+
+@dataclass(frozen=True)
+class PassageTerms:
+    """Tells whether a term is one of a passage's; `vocabulary` numbers all terms, `numbers` are the passage's."""
+
+    vocabulary: Mapping[str, int]
+    numbers: frozenset[int]
+
+    def __contains__(self, term: object) -> bool:
+        return isinstance(term, str) and self.vocabulary.get(term, -1) in self.numbers
 
 
 class LexicalIndex:
@@ -90,6 +102,10 @@ class LexicalIndex:
         numbers: dict[str, int] = self._bm25.vocab_dict
         return numbers
 
+    def terms_of(self, number: int) -> "PassageTerms":
+        """The terms of the passage with this number in `passages`."""
+        return PassageTerms(self.vocabulary, frozenset(self.passages.terms_of(number).tolist()))
+
     def search(self, question: str, k: int) -> list[tuple[Passage, float]]:
         """The `k` passages with the highest scores above zero, best first; equal scores in document order."""
         return [(self.passages[number], score) for number, score in self.numbers(question, k)]
@@ -111,27 +127,31 @@ class LexicalIndex:
         scores: NDArray[np.float32] = self._bm25.get_scores(known) if known else nothing.copy()
         best = nothing
         for term in asked:
-            variants = [(other, weight) for other, weight in variants_of(term) if other in self.vocabulary]
-            if not variants:
+            columns = [
+                (VARIANT_WEIGHT * weight, *self._column(other))
+                for other, weight in variants_of(term)
+                if other in self.vocabulary
+            ]
+            if not columns:
                 continue
-            for other, weight in variants:
-                rows, data = self._column(other)
-                best[rows] = np.maximum(best[rows], VARIANT_WEIGHT * weight * data)
+            for weight, rows, data in columns:
+                best[rows] = np.maximum(best[rows], weight * data)
             rows, data = self._column(term)
             best[rows] = np.maximum(best[rows] - data, 0)
-            for other, _ in variants:
-                rows, _ = self._column(other)
+            for _, rows, _ in columns:
                 scores[rows] += best[rows]
                 best[rows] = 0
         return scores
 
     def _column(self, term: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The passages that have a term, and their scores for it."""
-        scores, number = self._bm25.scores, self.vocabulary.get(term)
-        if number is None:
-            return np.empty(0, np.int32), np.empty(0, np.float32)
-        start, end = scores["indptr"][number : number + 2]
-        return scores["indices"][start:end], scores["data"][start:end]
+        start, end = self._bounds(term)
+        return self._bm25.scores["indices"][start:end], self._bm25.scores["data"][start:end]
+
+    def _bounds(self, term: str) -> tuple[int, int]:
+        """Where a term's column starts and ends."""
+        number, starts = self.vocabulary.get(term), self._bm25.scores["indptr"]
+        return (0, 0) if number is None else (starts.item(number), starts.item(number + 1))
 
     def rarity(self, question: str) -> list[tuple[str, float]]:
         """The question's terms, repetitions included, with their inverse document frequencies.
@@ -146,8 +166,12 @@ class LexicalIndex:
 
     def _having(self, term: str) -> float:
         """How many passages have a term, or by weight a variant of it (Darwish and Oard 2003)."""
-        others = sum(VARIANT_WEIGHT * weight * len(self._column(other)[0]) for other, weight in variants_of(term))
-        return min(len(self._column(term)[0]) + others, len(self.passages))
+        others = sum(VARIANT_WEIGHT * weight * self._count(other) for other, weight in variants_of(term))
+        return min(self._count(term) + others, len(self.passages))
+
+    def _count(self, term: str) -> int:
+        start, end = self._bounds(term)
+        return end - start
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -1,22 +1,38 @@
-"""Whether the knowledge base answers a question at all, as a calibrated probability from three plain measures."""
+"""Whether the knowledge base answers a question at all: a calibrated probability from plain measures of its words."""
 
 import math
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from kb.segment import information
 from kb.terms import HAN_START, content_words, terms
+from kb.unsaid import is_listed, unsaid_share
 from kb.variants import variants_of
 
-__all__ = ["Measures", "lacks_number", "probability", "unknown_share"]
+__all__ = ["Held", "Measures", "lacks_number", "measured", "probability"]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
-INTERCEPT, WEIGHTS = -0.96, (11.55, -2.35, -5.0)
+INTERCEPT, WEIGHTS = -0.58, (0.99, -0.51, 0.78, -0.37, -0.75, -0.74, 0.84, -1.22, -1.3)
 
-# How much words say, in nats: so little that a word may be missing anywhere; what a name says that no dictionary has.
-COMMON, NAME, UNLISTED = 7.0, 10.0, 12.0
+# How much words say, in nats: so little that a word may be missing anywhere; what an English word says, a name, and a
+# Chinese word that no dictionary has.
+COMMON, ENGLISH, NAME, UNLISTED = 7.0, 8.5, 12.0, 12.0
+LEAST = 0.3  # beyond common words, for a word to be looked for
+PARTS = 0.6  # what an identifier's parts are worth without the whole: TensorRT is not a tensor
+LOOKED_INTO = 3  # of the best passages
 
+_PLAIN = re.compile(r"[A-Z]?[a-z]+")
+_HOW = re.compile(r"怎么(?!样)|怎样|如何|咋(?!样)|\bhow (?:do|does|to|can|should|is|are)\b", re.IGNORECASE)
+_WHY = re.compile(r"为什么|为何|为啥|原因|凭什么|怎么会|\bwhy\b", re.IGNORECASE)
+_FACT = re.compile(  # one number, name, date or place
+    r"多少|百分之几|多[长大高快久宽深远]|(?<![哪好])几[^个句乎何]|几个"
+    r"|谁|哪[位家]|哪[个所]?(?:公司|大学|机构|团队|人)|作者|创始人|哪一?年|什么时候|何时|几[月号]|哪天|啥时候|哪[里儿]|在哪|网址"
+    r"|how (?:many|much|long|large|big|tall|old|fast)|\bwho\b|\bwhose\b|which (?:company|university|team|lab)"
+    r"|\bwhen (?:was|were|did|is)\b|what (?:year|date)|\bwhere\b",
+    re.IGNORECASE,
+)
 _ASKS_NUMBER = re.compile(
     r"多少|多[长大高快久]|几[年月天层张次倍岁]|哪一?年|是在?(?:什么时候|何时)"
     r"|how (?:many|much|long|large|big|tall|old)\b|^when (?:was|were|did)\b|what year",
@@ -28,26 +44,57 @@ _NUMBER = re.compile(  # which is not part of a name, as in GPT-4, GPT 3 / 4 or 
 )
 
 
+class Held(NamedTuple):
+    """A passage as it is looked into: what it says, and its terms."""
+
+    text: str
+    terms: Container[str]
+
+
 class Measures(NamedTuple):
-    """What tells whether there is an answer, each from 0 to 1.
+    """What tells whether there is an answer; the first four as ln(1 + nats).
 
-    `share` is the fused score of the best passage, `unknown` the share of the question that the knowledge base has no
-    words for, `numberless` 1 if a number is asked for and the best passage has none.
+    `said` and `unsaid` are what the best passage has and lacks of the question, words weighing by how seldom an answer
+    does without them; `held` and `lacking` are the same of whichever of the best passages has most, words weighing by
+    how much they say beyond common ones. `how`, `fact` and `why` are 1 if that is asked for, `numberless` if a number
+    is and the best passage has none; `unknown` weighs the weightiest name that the knowledge base does not have.
     """
 
-    share: float
-    unknown: float
+    said: float
+    unsaid: float
+    held: float
+    lacking: float
+    how: float
+    fact: float
+    why: float
     numberless: float
+    unknown: float
 
 
-def unknown_share(question: str, vocabulary: Container[str]) -> float:
-    """The share of a question that the terms of the passages have no word for, in neither language.
+def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) -> Measures:
+    """The measures of a question and the best passages for it, of which there is one at least.
 
-    Words weigh by how much they say beyond common ones.
+    `vocabulary` has the terms of all passages.
     """
-    weighed = [(word, _says(word)) for word in dict.fromkeys(content_words(question))]
-    total = sum(weight for _, weight in weighed)
-    return sum(weight * (1 - _known(word, vocabulary)) for word, weight in weighed if weight) / total if total else 0.0
+    words = list(dict.fromkeys(content_words(question)))
+    needed = {word: -math.log(unsaid_share(word)) for word in words}
+    names = _names(question, words)
+    says = {word: NAME - COMMON if word in names else _says(word) for word in words}
+    telling = {word: nats for word, nats in says.items() if nats > LEAST}
+    found = [{word: _match(word, passage.text, passage.terms) for word in words} for passage in best[:LOOKED_INTO]]
+    said, held = _weight(needed, found[0]), max(_weight(telling, matches) for matches in found)
+    unknown = max((needed[name] * (1 - _known(name, vocabulary)) for name in names), default=0.0)
+    return Measures(
+        said=math.log1p(said),
+        unsaid=math.log1p(sum(needed.values()) - said),
+        held=math.log1p(held),
+        lacking=math.log1p(sum(telling.values()) - held),
+        how=bool(_HOW.search(question)),
+        fact=bool(_FACT.search(question)),
+        why=bool(_WHY.search(question)),
+        numberless=lacks_number(question, best[0].text),
+        unknown=unknown,
+    )
 
 
 def lacks_number(question: str, text: str) -> bool:
@@ -61,16 +108,50 @@ def probability(measures: Measures) -> float:
     return 1 / (1 + math.exp(-logit))
 
 
-def _known(word: str, vocabulary: Container[str]) -> float:
-    """1 if a term of the word is there, else the weight of a translation that is."""
-    if word in vocabulary:
-        return 1.0
-    found = terms(word)
-    longer = [term for term in found if len(term) > 1] or found
-    here = [1.0 for term in longer if term in vocabulary]
-    return max(here or [w for term in longer for other, w in variants_of(term) if other in vocabulary], default=0.0)
+def _weight(weights: Mapping[str, float], matches: Mapping[str, float]) -> float:
+    return sum(weight * matches[word] for word, weight in weights.items())
+
+
+def _names(question: str, words: Sequence[str]) -> list[str]:
+    """The words that name something: of another script than the question, or not in lower case throughout."""
+    latin = [word for word in words if not HAN_START.match(word)]
+    if len(latin) < len(words):
+        return latin
+    first = question.split(maxsplit=1)[0] if latin else ""
+    return [word for word in latin if not word.islower() and word != first]
 
 
 def _says(word: str) -> float:
-    said = (information(word) or UNLISTED) if HAN_START.match(word) else NAME
-    return max(0.0, said - COMMON)
+    """How much a word says beyond common ones, in nats."""
+    if HAN_START.match(word):
+        return max(0.0, (information(word) or UNLISTED) - COMMON)
+    return (ENGLISH if _PLAIN.fullmatch(word) and is_listed(word) else NAME) - COMMON
+
+
+def _match(word: str, text: str, held: Container[str]) -> float:
+    """How surely a passage says a word."""
+    if len(word) == 1 and HAN_START.match(word):
+        return float(word in text)
+    return _known(word, held)
+
+
+def _known(word: str, held: Container[str]) -> float:
+    """From 0 to 1, how surely these terms say a word: by itself, by a variant of it, or by its parts."""
+    forms, parts, worth = _forms(word)
+    whole = max(_term(form, held) for form in forms)
+    return max(whole, worth * sum(_term(part, held) for part in parts) / len(parts)) if parts and whole < 1 else whole
+
+
+@lru_cache(maxsize=1 << 12)
+def _forms(word: str) -> tuple[frozenset[str], tuple[str, ...], float]:
+    """The terms that are the whole word, those that are parts of it, and what all the parts are worth."""
+    if HAN_START.match(word):
+        return frozenset((word,)), tuple(term for term in terms(word) if len(term) > 1), 1.0
+    whole = word.casefold().strip("-._")
+    forms = frozenset((whole, re.sub(r"[-._]", "", whole), *terms(whole)[:1]))
+    return forms, tuple(set(terms(word)) - forms), PARTS
+
+
+def _term(term: str, held: Container[str]) -> float:
+    """Variants come the surest first."""
+    return 1.0 if term in held else next((sure for other, sure in variants_of(term) if other in held), 0.0)

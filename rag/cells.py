@@ -2,20 +2,22 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from kb.lexical import terms
 from kb.records import Cell, Table
 
-__all__ = ["NamedCells", "names_of", "plain_name", "stands_in"]
+__all__ = ["NamedCells", "Span", "names_of", "plain_name", "stands_in"]
 
 _NUMBERING = re.compile(r"^[^\w(（\"'`]*(?:\d[\d.]*[.、)]?\s+)?")
 _GLOSS = re.compile(r"(?P<name>[^(（]*[^(（\s])\s*[(（](?P<gloss>[^()（）]+)[)）]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _PART = re.compile(r"[\w.-]")
 SHORTEST = 2
+ALONE = 0.9  # of what a question says, for it to ask for nothing else
+WHOLE = 2.0  # how much more a row counts that is all that is asked for
 
 T = TypeVar("T", bound=Hashable)
 Rarity = Sequence[tuple[str, float]]
@@ -41,11 +43,18 @@ class NamedCells:
         self._tables_of = tables_of
         self._rows: dict[str, list[_Row]] = {}
 
-    def shares(self, question: str, rarity: Rarity, spans: Mapping[T, Span]) -> dict[T, float]:
+    def shares(
+        self,
+        question: str,
+        rarity: Rarity,
+        spans: Mapping[T, Span],
+        holding: Callable[[Span], Mapping[T, Span]] = lambda _: {},
+    ) -> dict[T, float]:
         """For each passage that holds a row which the question names, the share of the question that names it.
 
         `spans` tells where each passage stands. `rarity` gives the question's terms with their inverse document
-        frequencies, by which they weigh.
+        frequencies, by which they weigh. Where nothing but a row is asked for, `holding` gives the passages that hold
+        all of a stretch of a document: they count though no search found them.
         """
         asked, total = plain_name(question), sum(weight for _, weight in rarity)
         if not total:
@@ -54,6 +63,13 @@ class NamedCells:
         self._read(documents - self._rows.keys())
         found = ((document, _named(self._rows[document], asked)) for document in documents)
         named = {document: rows for document, rows in found if rows}
+        alone = [
+            (document, row.start, row.end)
+            for document, rows in named.items()
+            for row, names in rows
+            if _said(names, rarity) > ALONE * total
+        ]
+        spans = {**spans, **{passage: span for row in alone for passage, span in holding(row).items()}}
         weights = {
             passage: max(_weight(row, names, (start, end), asked, rarity) for row, names in named[document])
             for passage, (document, start, end) in spans.items()
@@ -115,17 +131,22 @@ def _named(rows: Sequence[_Row], asked: str) -> list[tuple[_Row, list[str]]]:
 def _weight(row: _Row, names: Sequence[str], bounds: tuple[int, int], asked: str, rarity: Rarity) -> float:
     """What these names of a row, and its columns that are asked for, weigh in the question; 0 outside of `bounds`.
 
-    Where columns have names, the row alone is no answer, unless it is compared with another: it may be named for
-    anything.
+    Where columns have names, the row alone is no answer, for it may be named for anything; unless it is compared with
+    another, or nothing else is asked for.
     """
     start, end = bounds
     cells = [columns for cell, columns in row.cells if start <= cell.start and cell.end <= end]
     columns = [name for columns in cells for name in columns if stands_in(name, asked)]
     inside = start <= row.start and row.end <= end
     compared = inside and not set(names) <= set(row.names)
-    if not (columns or compared if row.cells else inside):
-        return 0.0
-    said = {term for name in (*names, *columns) for term in terms(name)}
+    weight = _said((*names, *columns), rarity)
+    if columns or compared or (inside and not row.cells):
+        return weight
+    return WHOLE * weight if inside and weight > ALONE * sum(each for _, each in rarity) else 0.0
+
+
+def _said(names: Iterable[str], rarity: Rarity) -> float:
+    said = {term for name in names for term in terms(name)}
     return sum(weight for term, weight in rarity if term in said)
 
 

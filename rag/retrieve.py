@@ -14,8 +14,8 @@ from kb.records import Filter, Hit, Passage
 from kb.store import Store
 from models.embed import Embedder
 from models.rerank import Reranker
-from rag.answerable import Measures, lacks_number, probability, unknown_share
-from rag.cells import NamedCells
+from rag.answerable import LOOKED_INTO, Held, Measures, measured, probability
+from rag.cells import NamedCells, Span
 from rag.filters import allowed_by
 from rag.fusion import lexical_shares, share_fusion, standout, standouts
 from rag.lines import LineReader, Place
@@ -73,15 +73,18 @@ class Retriever:
         looked_up = time.perf_counter()
         found = list(dict.fromkeys(number for number, _ in (*lexical, *dense)))
         spans = dict(zip(found, passages.spans(found), strict=True))
-        named = self._cells.shares(question, rarity, spans)
+        named = self._cells.shares(question, rarity, spans, passages.holding)
+        if allowed is not None:
+            named = {number: share for number, share in named.items() if allowed[number]}
         hits = fuse(dense, lexical, sum(weight for _, weight in rarity), passages.__getitem__, named=named)
         best = list(islice(hits, READ))
-        at = {span: number for number, span in spans.items()}
+        numbers = list({*found, *named})
+        at = dict(zip(passages.spans(numbers), numbers, strict=True))
         places = [passages.place_of(at[hit.passage.document_id, hit.passage.start, hit.passage.end]) for hit in best]
         background = min((cosine for _, cosine in dense), default=0.0)
         ordered = self._by_best_line(vector, list(zip(places, best, strict=True)), hits, background)
         apart = without_overlaps(ordered, max(k, self._reread, 1))
-        answerable = probability(self._measures(question, best[0], apart[0])) if best else 0.0
+        answerable = probability(self._measures(question, apart[:LOOKED_INTO], at)) if best else 0.0
         kept = self._reranked(question, apart)[:k]
         ended = time.perf_counter()
         return Found(
@@ -95,10 +98,11 @@ class Retriever:
             answerable=answerable,
         )
 
-    def _measures(self, question: str, best: Hit, first: Hit) -> Measures:
-        """`best` is the best hit before lines are read, `first` the one after."""
-        unknown = unknown_share(question, self._lexical.vocabulary)
-        return Measures(best.score, unknown, float(lacks_number(question, first.passage.text)))
+    def _measures(self, question: str, best: Sequence[Hit], at: Mapping[Span, int]) -> Measures:
+        """`at` tells the number of the passage of each span."""
+        numbers = (at[hit.passage.document_id, hit.passage.start, hit.passage.end] for hit in best)
+        held = [Held(hit.passage.indexed, self._lexical.terms_of(n)) for hit, n in zip(best, numbers, strict=True)]
+        return measured(question, held, self._lexical.vocabulary)
 
     def _by_best_line(
         self, vector: NDArray[np.float32], best: Sequence[tuple[Place, Hit]], others: Iterable[Hit], background: float
@@ -172,7 +176,7 @@ def fuse(
     cosines, bm25 = dict(dense), dict(lexical)
     shares = (lexical_shares(bm25, ideal), standouts(cosines), named or {})
     fused = share_fusion(shares, (LEXICAL_WEIGHT, DENSE_WEIGHT, cell_weight))
-    return (Hit(passage_of(each), score, cosines.get(each), bm25.get(each)) for each, score in fused)
+    return (Hit(passage_of(each), min(score, 1.0), cosines.get(each), bm25.get(each)) for each, score in fused)
 
 
 def with_line(score: float, line: float) -> float:

@@ -6,7 +6,7 @@ from ingest.passages import split_passages
 from ingest.tables import find_tables
 from kb.lexical import terms
 from kb.records import Passage
-from rag.cells import NamedCells, names_of, plain_name, stands_in
+from rag.cells import WHOLE, NamedCells, names_of, plain_name, stands_in
 from tests.knowledge import document
 
 GUIDE = document(
@@ -49,7 +49,7 @@ def test_a_row_and_a_column_that_are_named_count_by_what_names_them() -> None:
     assert max(shares("LoRA 的内存使用近来怎么样").values()) < 1
 
 
-@pytest.mark.parametrize("question", ["LoRA 是什么？", "AdaLoRA 的内存使用", "内存使用是什么？", "", "？"])
+@pytest.mark.parametrize("question", ["LoRA 的训练", "AdaLoRA 的内存使用", "内存使用是什么？", "", "？"])
 def test_a_row_alone_or_a_column_alone_counts_for_nothing(question: str) -> None:
     assert shares(question) == {}
 
@@ -59,6 +59,26 @@ def test_rows_that_are_compared_need_no_column_and_count_by_all_their_names() ->
     assert {"| **LoRA** | 低 | 通用任务 |", "| **QLoRA** | 极低 | 大模型 |"} <= set(found)
     assert set(found.values()) == {1.0}
     assert shares("LoRA 和 Loader").keys().isdisjoint(found)
+
+
+def test_a_row_that_is_all_that_is_asked_for_counts_most() -> None:
+    found = shares("LoRA 是什么？")
+    assert set(found.values()) == {WHOLE}
+    assert "| **LoRA** | 低 | 通用任务 |" in found
+    assert not any("**QLoRA**" in text and "**LoRA**" not in text for text in found)
+
+
+def test_a_row_that_is_all_that_is_asked_for_counts_though_no_search_found_its_passage() -> None:
+    passages = split_passages(GUIDE)
+    row = next(p for p in passages if p.kind == "table_row" and "**LoRA**" in p.text)
+    other = next(p for p in passages if p.kind == "table_row" and "**QLoRA**" in p.text)
+    cells = NamedCells(lambda documents: find_tables(GUIDE) if GUIDE.id in documents else [])
+    span = (row.document_id, row.start, row.end)
+    holding = lambda stretch: {"row": span} if span[1] <= stretch[1] and stretch[2] <= span[2] else {}  # noqa: E731
+    found = cells.shares(
+        "LoRA 是什么？", [("lora", 1.0)], {"other": (other.document_id, other.start, other.end)}, holding
+    )
+    assert found == {"row": WHOLE}
 
 
 def test_what_is_said_of_a_name_needs_no_column() -> None:

@@ -170,3 +170,16 @@ def test_a_version_that_was_replaced_leaves_memory_at_once() -> None:
     gone = weakref.ref(passages)
     del passages
     assert gone() is None
+
+
+def test_passages_are_found_by_a_stretch_that_they_hold_and_tell_their_terms() -> None:
+    whole = Passage("w", "d", "d.md", "prose", "LoRA 省显存。QLoRA 更省。", (), 0, 18, 1, 1)
+    part = Passage("p", "d", "d.md", "prose", "QLoRA 更省。", (), 10, 18, 1, 1)
+    other = Passage("o", "e", "e.md", "prose", "LoRA 省显存。", (), 0, 10, 1, 1)
+    index = LexicalIndex.build([whole, part, other])
+    assert index.passages.holding(("d", 10, 18)) == {0: ("d", 0, 18), 1: ("d", 10, 18)}
+    assert index.passages.holding(("d", 0, 12)) == {0: ("d", 0, 18)}
+    assert index.passages.holding(("nothing", 0, 1)) == {}
+    assert "显存" in index.terms_of(0)
+    assert "显存" not in index.terms_of(1)
+    assert "没有" not in index.terms_of(0)

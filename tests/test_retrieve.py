@@ -12,7 +12,6 @@ from kb.lexical import LexicalIndex
 from kb.records import Hit, Passage
 from kb.settings import load_settings
 from kb.store import Store
-from rag.answerable import Measures, lacks_number, probability, unknown_share
 from rag.fusion import standout, standouts
 from rag.retrieve import Retriever, fuse, without_overlaps
 
@@ -138,42 +137,3 @@ def test_standouts_are_shares_of_the_way_from_the_background() -> None:
     assert standout(0.1, 0.2) == 0
     assert standout(1.0, 1.0) == 0
     assert standouts({}) == {}
-
-
-def test_what_the_knowledge_base_has_no_word_for_weighs_by_how_much_it_says() -> None:
-    vocabulary = {"模型", "训练", "adapter"}
-    assert unknown_share("模型是怎么训练的？", vocabulary) == 0
-    assert unknown_share("适配器", vocabulary) < 0.5  # its translation is there
-    assert 0 < unknown_share("模型的显卡", vocabulary) < unknown_share("显卡", vocabulary) == 1
-    assert unknown_share("的？", vocabulary) == 0
-
-
-@pytest.mark.parametrize(
-    ("question", "text", "lacks"),
-    [
-        ("GPT-4 有多少个参数？", "GPT-3.5 / 4 / 4 Turbo 是 ChatGPT 的核心模型", True),
-        ("LoRA 要训练多少参数？", "LoRA | 0.1-1%", False),
-        ("QLoRA 占多少显存？", "其显存占用约21GB", False),
-        ("mT5 支持多少种语言？", "支持百种语言", False),
-        ("一共有多少种用法？", "有三种使用方式", False),
-        ("How many experts are there?", "Mixtral: MoE", True),
-        ("65B 的模型要多少显存？", "65B 的模型", True),
-        ("LoRA 的原理是什么？", "低秩分解", False),
-        ("Qwen 是什么时候发布的？", "中文能力优异", True),
-        ("什么时候该用 QLoRA？", "资源极度受限", False),
-        ("When was Qwen released?", "中文能力优异", True),
-        ("When should I use QLoRA?", "资源极度受限", False),
-    ],
-)
-def test_a_number_that_is_asked_for_and_not_there_is_missed(question: str, text: str, *, lacks: bool) -> None:
-    assert lacks_number(question, text) is lacks
-
-
-def test_probability_follows_each_measure() -> None:
-    assert probability(Measures(0.0, 0.0, 0.0)) < 0.5 < probability(Measures(0.5, 0.0, 0.0))
-    assert (
-        probability(Measures(0.3, 0.5, 0.0))
-        < probability(Measures(0.3, 0.0, 0.0))
-        < probability(Measures(0.4, 0.0, 0.0))
-    )
-    assert probability(Measures(0.3, 0.0, 1.0)) < 0.5

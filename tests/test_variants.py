@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from kb.lexical import LexicalIndex
 from kb.records import Passage
-from kb.variants import TABLE, variants_of
+from kb.terms import terms
+from kb.variants import SYNONYM, SYNONYMS, TRANSLATIONS, variants_of
 from models.corpus import CorpusDocument
 from models.learn_variants import bag
 from models.parallel_texts import glosses, nearest_lines, outline_pairs
@@ -30,6 +31,24 @@ def test_terms_of_the_subject_are_known_in_both_languages(term: str, other: str)
     assert found[other] >= 0.5
     assert list(found.values()) == sorted(found.values(), reverse=True)
     assert all(0 < weight <= 1 for weight in found.values())
+
+
+def test_a_synonym_weighs_less_than_a_sure_translation() -> None:
+    found = dict(variants_of("关掉"))
+    assert found["停用"] == SYNONYM
+    assert dict(variants_of("停用"))["关掉"] == SYNONYM
+    assert dict(variants_of("适配器"))["adapter"] > SYNONYM
+
+
+def test_every_synonym_is_a_term_as_questions_and_passages_have_it() -> None:
+    groups = [line.split("\t") for line in SYNONYMS.read_text(encoding="utf-8").splitlines()]
+    assert all(len(set(group)) == len(group) > 1 for group in groups)
+    assert [term for group in groups for term in group if term not in terms(term)] == []
+
+
+def test_a_question_finds_what_is_written_in_other_words() -> None:
+    index = LexicalIndex.build(passages("可以停用适配器", "天气很好"))
+    assert [passage.id for passage, _ in index.search("怎么关掉", 5)] == ["0"]
 
 
 def test_an_unknown_term_has_no_variants() -> None:
@@ -99,6 +118,6 @@ def test_glosses_stand_in_brackets() -> None:
 
 
 def test_the_table_has_probabilities_in_the_order_of_its_words() -> None:
-    lines = [line.split("\t") for line in TABLE.read_text(encoding="utf-8").splitlines()]
+    lines = [line.split("\t") for line in TRANSLATIONS.read_text(encoding="utf-8").splitlines()]
     assert [line[:2] for line in lines] == sorted(line[:2] for line in lines)
     assert all(0 <= float(value) <= 1.001 for line in lines for value in line[2:])

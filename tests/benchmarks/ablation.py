@@ -10,24 +10,33 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from api.services import Services
 from kb.settings import SOURCES, load_settings
+from kb.variants import translations
 from rag.evaluate import GradedQuestion, evaluate, read_graded
 from tests.benchmarks.provenance import provenance, write_record
 
 MEASURES = ("hit@1", "hit@5", "mrr", "evidence@800")
 TOP = 10
 
+
+@cache
+def _translations() -> dict[str, tuple[tuple[str, float], ...]]:
+    return {term: tuple(others.items()) for term, others in translations().items()}
+
+
 # What is patched, in whose place what comes.
 PARTS: dict[str, dict[str, Any]] = {
     "all": {},
     "without the embedding": {"rag.retrieve.DENSE_WEIGHT": 0.0, "rag.retrieve.LINE_SHARE": 0.0},
     "without BM25": {"rag.retrieve.LEXICAL_WEIGHT": 0.0},
-    "without terms in the other language": {"kb.lexical.VARIANT_WEIGHT": 0.0},
+    "without synonyms": {"kb.lexical.variants_of": lambda term: _translations().get(term, ())},
+    "without synonyms and terms in the other language": {"kb.lexical.VARIANT_WEIGHT": 0.0},
     "without the best lines": {"rag.retrieve.LINE_SHARE": 0.0},
     "without named rows": {"rag.retrieve.NamedCells.shares": lambda *_: {}},
     "with pairs across words counted as rare": {"kb.lexical.incidental": lambda _: set()},

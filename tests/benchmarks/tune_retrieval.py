@@ -8,21 +8,19 @@ Prints a table in Markdown for docs/retrieval.md, where the weights of rag/retri
 
 import argparse
 import random
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from kb.lexical import LexicalIndex, terms
+from kb.lexical import LexicalIndex
 from kb.records import Passage
 from kb.settings import Settings
 from models.embed import Embedder, load_embedder
 from models.evaluate_embedding import Task, heading_task, reading_task, translation_task
-from rag.answerable import Measures, lacks_number, unknown_share
 from rag.fusion import lexical_shares, reciprocal_rank_fusion, share_fusion, standouts
-from rag.retrieve import DEPTH, fuse
+from rag.retrieve import DEPTH
 
 PER_TASK = 600
 
@@ -32,7 +30,7 @@ Fusion = Callable[[Scored, Scored, float], list[str]]
 
 @dataclass(frozen=True)
 class Searched:
-    """One question's two rankings, without the passage left out, and the rarity of its terms."""
+    """One question's two rankings, and the rarity of its terms."""
 
     dense: list[tuple[Passage, float]]
     lexical: list[tuple[Passage, float]]
@@ -52,32 +50,14 @@ class Bench:
             for number, text in enumerate(texts)
         ]
         self._lexical, self._embedder = LexicalIndex.build(self._passages), embedder
-        self._passages_with = Counter(term for text in texts for term in set(terms(text)))
         self._vectors = embedder.embed_passages(texts)
 
-    def search(self, question: str, without: int | None = None) -> Searched:
-        """Both rankings; `without` leaves one passage out, as if it were not in the knowledge base."""
+    def search(self, question: str) -> Searched:
+        """Both rankings."""
         vector = self._embedder.embed_query(question)
         cosines = self._vectors @ vector
-        nearest = [(self._passages[place], float(cosines[place])) for place in np.argsort(-cosines)[: DEPTH + 1]]
-        lexical = self._lexical.search(question, DEPTH + 1)
-        dense, lexical = ([hit for hit in hits if hit[0].id != str(without)][:DEPTH] for hits in (nearest, lexical))
-        return Searched(dense, lexical, self._lexical.rarity(question))
-
-    def measures(self, question: str, without: int | None = None) -> Measures:
-        """What the retriever takes of a question to tell whether there is an answer, before lines are read."""
-        found = self.search(question, without)
-        best = next(fuse(found.dense, found.lexical, found.ideal, lambda passage: passage), None)
-        unknown = unknown_share(question, self._lexical.vocabulary.keys() - self._only_in(without))
-        if best is None:
-            return Measures(0.0, unknown, 0.0)
-        return Measures(best.score, unknown, float(lacks_number(question, best.passage.text)))
-
-    def _only_in(self, without: int | None) -> set[str]:
-        """The terms that no other passage has."""
-        if without is None:
-            return set()
-        return {term for term in terms(self._passages[without].indexed) if self._passages_with[term] == 1}
+        nearest = [(self._passages[place], float(cosines[place])) for place in np.argsort(-cosines)[:DEPTH]]
+        return Searched(nearest, self._lexical.search(question, DEPTH), self._lexical.rarity(question))
 
 
 def by_ranks(dense_weight: float, constant: float) -> Fusion:

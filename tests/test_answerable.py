@@ -1,0 +1,104 @@
+"""What tells whether a knowledge base answers a question."""
+
+import math
+
+import pytest
+
+from kb.terms import terms
+from kb.unsaid import unsaid_share
+from rag.answerable import Held, Measures, lacks_number, measured, probability
+
+NOTHING = Measures(0.0, 0.0, 0.0, 0.0, how=False, fact=False, why=False, numberless=False, unknown=0.0)
+
+
+def held(text: str) -> Held:
+    return Held(text, set(terms(text)))
+
+
+def of(question: str, *texts: str) -> Measures:
+    passages = [held(text) for text in texts]
+    return measured(question, passages, {term for text in texts for term in terms(text)})
+
+
+def test_each_word_is_said_or_unsaid() -> None:
+    there, missing = of("LoRA 的显存", "LoRA 省显存。"), of("LoRA 的显存", "LoRA 是低秩分解。")
+    assert there.unsaid == 0
+    assert missing.unsaid == pytest.approx(math.log1p(-math.log(unsaid_share("显存"))))
+    assert math.expm1(there.said) == pytest.approx(math.expm1(missing.said) + math.expm1(missing.unsaid))
+
+
+def test_words_that_answers_do_without_are_missed_less() -> None:
+    text = "LoRA 把权重的更新分解为两个小矩阵。"
+    assert of("LoRA 的特点", text).unsaid < of("LoRA 的显存", text).unsaid
+    assert unsaid_share("特点") > 0.5 > unsaid_share("一个没有见过的词") > unsaid_share("显存")
+
+
+def test_a_word_is_said_by_its_translation_and_by_its_synonym() -> None:
+    assert of("adapter", "适配器").unsaid < of("adapter", "分词器").unsaid
+    assert of("怎么关掉它", "可以停用它").unsaid < of("怎么关掉它", "可以合并它").unsaid
+
+
+def test_what_several_passages_say_apart_is_not_held_together() -> None:
+    apart = of("BitFit 的显存", "BitFit 训练偏置。", "QLoRA 省显存。")
+    together = of("BitFit 的显存", "BitFit 训练偏置。", "BitFit 省显存。")
+    assert apart.held < together.held
+    assert apart.lacking > together.lacking == 0
+
+
+def test_an_identifier_is_not_known_by_its_parts_alone() -> None:
+    assert of("TensorRT 怎么用？", "一个 tensor。").unknown > 0
+    assert of("TensorRT 怎么用？", "用 TensorRT 转换。").unknown == 0
+    assert of("怎么用 PTuning？", "P-Tuning v2 的用法").unknown == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("怎么合并适配器？", "how"),
+        ("How do I merge it?", "how"),
+        ("为什么要合并？", "why"),
+        ("BitFit 是谁提出的？", "fact"),
+        ("它有几层？", "fact"),
+        ("Where is it kept?", "fact"),
+        ("LoRA 怎么样？", ""),
+        ("有哪几种方法？", ""),
+        ("LoRA 是什么？", ""),
+    ],
+)
+def test_what_is_asked_for_is_told_by_its_words(question: str, asked: str) -> None:
+    found = of(question, "LoRA")._asdict()
+    assert [name for name in ("how", "fact", "why") if found[name]] == [asked] * bool(asked)
+
+
+def test_a_question_without_words_says_nothing() -> None:
+    assert of("的？", "LoRA") == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "lacks"),
+    [
+        ("GPT-4 有多少个参数？", "GPT-3.5 / 4 / 4 Turbo 是 ChatGPT 的核心模型", True),
+        ("LoRA 要训练多少参数？", "LoRA | 0.1-1%", False),
+        ("QLoRA 占多少显存？", "其显存占用约21GB", False),
+        ("mT5 支持多少种语言？", "支持百种语言", False),
+        ("一共有多少种用法？", "有三种使用方式", False),
+        ("How many experts are there?", "Mixtral: MoE", True),
+        ("65B 的模型要多少显存？", "65B 的模型", True),
+        ("LoRA 的原理是什么？", "低秩分解", False),
+        ("Qwen 是什么时候发布的？", "中文能力优异", True),
+        ("什么时候该用 QLoRA？", "资源极度受限", False),
+        ("When was Qwen released?", "中文能力优异", True),
+        ("When should I use QLoRA?", "资源极度受限", False),
+    ],
+)
+def test_a_number_that_is_asked_for_and_not_there_is_missed(question: str, text: str, *, lacks: bool) -> None:
+    assert lacks_number(question, text) is lacks
+
+
+def test_probability_follows_each_measure() -> None:
+    assert probability(NOTHING) < 0.5
+    values = [1.0, 1.0, 1.5, 1.5, False, False, False, False, 0.0]
+    helps = {"said": True, "held": True, "why": True}
+    for place, name in enumerate(Measures._fields):
+        more = [*values[:place], 2.0, *values[place + 1 :]]
+        assert (probability(Measures(*more)) > probability(Measures(*values))) is helps.get(name, False)
