@@ -14,7 +14,7 @@ from kb.variants import variants_of
 __all__ = ["Held", "Measures", "lacks_number", "measured", "probability"]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
-INTERCEPT, WEIGHTS = -0.58, (0.99, -0.51, 0.78, -0.37, -0.75, -0.74, 0.84, -1.22, -1.3)
+INTERCEPT, WEIGHTS = -0.54, (0.99, -0.58, 0.89, -0.5, -0.9, -0.94, 0.87, -1.24, -1.22)
 
 # How much words say, in nats: so little that a word may be missing anywhere; what an English word says, a name, and a
 # Chinese word that no dictionary has.
@@ -24,8 +24,10 @@ PARTS = 0.6  # what an identifier's parts are worth without the whole: TensorRT 
 LOOKED_INTO = 3  # of the best passages
 
 _PLAIN = re.compile(r"[A-Z]?[a-z]+")
-_HOW = re.compile(r"怎么(?!样)|怎样|如何|咋(?!样)|\bhow (?:do|does|to|can|should|is|are)\b", re.IGNORECASE)
-_WHY = re.compile(r"为什么|为何|为啥|原因|凭什么|怎么会|\bwhy\b", re.IGNORECASE)
+_HOW = re.compile(
+    r"(?:怎么|咋)(?![样会]|回事)|怎样|如何|\bhow (?:to|(?:do|can|should) (?:i|you|we|one))\b", re.IGNORECASE
+)
+_WHY = re.compile(r"为什么|为何|为啥|原因|凭什么|怎么会|(?:怎么|咋)回事|\bwhy\b", re.IGNORECASE)
 _FACT = re.compile(  # one number, name, date or place
     r"多少|百分之几|多[长大高快久宽深远]|(?<![哪好])几[^个句乎何]|几个"
     r"|谁|哪[位家]|哪[个所]?(?:公司|大学|机构|团队|人)|作者|创始人|哪一?年|什么时候|何时|几[月号]|哪天|啥时候|哪[里儿]|在哪|网址"

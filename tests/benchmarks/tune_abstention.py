@@ -3,15 +3,17 @@
     python -m tests.benchmarks.tune_abstention --corpus CORPUS --reading READING QUESTIONS.jsonl…
 
 Learns from questions that were written for this, about the guide (`questions/abstention_training.jsonl`) and about six
-other small knowledge bases (`questions/fields`), and from held-out reading questions over passages of which every
-fourth is left out. Prints the constants for rag/answerable.py, and tables in Markdown for docs/retrieval.md: what is
-learnt from by tenfold cross-validation; the files named last are only measured.
+other small knowledge bases (`questions/fields`), from those asked about the guide before (`questions/guide_*.jsonl`),
+and from held-out reading questions over passages of which every fourth is left out. Prints the constants for
+rag/answerable.py, and a table in Markdown for docs/retrieval.md: what is learnt from by tenfold cross-validation; the
+files named last are only measured.
 """
 
 import argparse
 import json
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -30,10 +32,11 @@ from rag.evaluate import GradedQuestion, read_graded
 
 QUESTIONS = Path(__file__).parent / "questions"
 TRAINING, FIELDS = QUESTIONS / "abstention_training.jsonl", QUESTIONS / "fields"
-# What there is of each kind, whatever was written: three in five questions have an answer, and of those without one
+ASKED_BEFORE = (*sorted(QUESTIONS.glob("guide_*.jsonl")), QUESTIONS.parents[1] / "guide_questions.jsonl")
+# What there is of each kind, whatever was written: five in nine questions have an answer, and of those without one
 # some ask of a thing what is not said of it, some of another thing in the field, some of anything.
-KINDS = {"answered": 1.6, "near": 0.4, "topic": 0.35, "far": 0.25}
-GUIDE = 3.0  # how much the questions about the guide weigh, beside each of the other knowledge bases
+KINDS = {"answered": 1.25, "near": 0.4, "topic": 0.35, "far": 0.25}
+GUIDE = 3.0  # how much each of the two groups of questions about the guide weighs, beside every other knowledge base
 THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7)
 FOLDS = 10
 PASSAGES, ASKED, FAR = 300, 600, 100  # of the reading set
@@ -119,14 +122,16 @@ def fitted(cases: Sequence[Case]) -> NDArray[np.float64]:
     """Intercept and weights of the logistic regression."""
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
-    counts = {(case.set, case.kind): 0 for case in cases}
-    for case in cases:
-        counts[case.set, case.kind] += 1
-    weight_of = {
-        (name, kind): KINDS[kind] * (GUIDE if name == set_name(TRAINING) else 1) / count
-        for (name, kind), count in counts.items()
-    }
-    weights = np.array([weight_of[case.set, case.kind] for case in cases])
+    before = {set_name(file) for file in ASKED_BEFORE}
+    groups = ["before" if case.set in before else case.set for case in cases]
+    counts = Counter((group, case.kind) for group, case in zip(groups, cases, strict=True))
+    share = {"before": GUIDE, set_name(TRAINING): GUIDE}
+    weights = np.array(
+        [
+            KINDS[case.kind] * share.get(group, 1.0) / counts[group, case.kind]
+            for group, case in zip(groups, cases, strict=True)
+        ]
+    )
     measures = np.array([case.measures for case in cases], float)
     middle, spread = measures.mean(axis=0), measures.std(axis=0)
     model = LogisticRegression(max_iter=1000)
@@ -162,8 +167,9 @@ def main() -> None:
     parser.add_argument("--reading", type=Path, required=True)
     parser.add_argument("questions", type=Path, nargs="*")
     given = parser.parse_args()
-    of_guide = list(about_the_guide([TRAINING, *given.questions]))
-    learnt = [case for case in of_guide if case.set == set_name(TRAINING)]
+    of_guide = list(about_the_guide([TRAINING, *ASKED_BEFORE, *given.questions]))
+    only_measured = {set_name(file) for file in given.questions}
+    learnt = [case for case in of_guide if case.set not in only_measured]
     learnt += [*about_fields(given.corpus), *about_reading(given.reading)]
     constants = fitted(learnt)
     folds = np.random.default_rng(1).permutation(len(learnt)) % FOLDS
