@@ -14,7 +14,7 @@ from kb.variants import variants_of
 __all__ = ["Held", "Measures", "lacks_number", "measured", "probability"]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
-INTERCEPT, WEIGHTS = -0.54, (0.99, -0.58, 0.89, -0.5, -0.9, -0.94, 0.87, -1.24, -1.22)
+INTERCEPT, WEIGHTS = -0.51, (0.98, -0.63, 0.9, -0.47, -0.92, -1.08, 0.88, -1.24, -1.23)
 
 # How much words say, in nats: so little that a word may be missing anywhere; what an English word says, a name, and a
 # Chinese word that no dictionary has.
@@ -59,7 +59,7 @@ class Measures(NamedTuple):
     `said` and `unsaid` are what the best passage has and lacks of the question, words weighing by how seldom an answer
     does without them; `held` and `lacking` are the same of whichever of the best passages has most, words weighing by
     how much they say beyond common ones. `how`, `fact` and `why` are 1 if that is asked for, `numberless` if a number
-    is and the best passage has none; `unknown` weighs the weightiest name that the knowledge base does not have.
+    is that none of the best passages has; `unknown` weighs the weightiest name that the knowledge base does not have.
     """
 
     said: float
@@ -94,7 +94,7 @@ def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) ->
         how=bool(_HOW.search(question)),
         fact=bool(_FACT.search(question)),
         why=bool(_WHY.search(question)),
-        numberless=lacks_number(question, best[0].text),
+        numberless=all(lacks_number(question, passage.text) for passage in best[:LOOKED_INTO]),
         unknown=unknown,
     )
 

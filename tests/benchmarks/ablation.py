@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("questions", type=Path, nargs="+")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    files = {file.stem: read_graded(file) for file in given.questions}
+    files = {f"{file.resolve().parent.name}/{file.stem}": read_graded(file) for file in given.questions}
     scores: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as home, Services(load_settings(home=Path(home))) as services:
         list(services.pipeline.ingest([SOURCES]))
@@ -75,7 +75,10 @@ def main() -> None:
             cells = [" / ".join(f"{one[measure]:.3f}" for measure in MEASURES) for one in scores[name].values()]
             print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
     if given.out:
-        hashes = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in given.questions}
+        hashes = {
+            name: hashlib.sha256(file.read_bytes()).hexdigest()
+            for name, file in zip(files, given.questions, strict=True)
+        }
         write_record(given.out, {**provenance("chromadb", "bm25s", "numpy"), "questions": hashes, "scores": scores})
 
 
