@@ -78,8 +78,8 @@ class Retriever:
             named = {number: share for number, share in named.items() if allowed[number]}
         hits = fuse(dense, lexical, sum(weight for _, weight in rarity), passages.__getitem__, named=named)
         best = list(islice(hits, READ))
-        numbers = list({*found, *named})
-        at = dict(zip(passages.spans(numbers), numbers, strict=True))
+        unfound = [number for number in named if number not in spans]
+        at = {span: n for n, span in chain(spans.items(), zip(unfound, passages.spans(unfound), strict=True))}
         places = [passages.place_of(at[hit.passage.document_id, hit.passage.start, hit.passage.end]) for hit in best]
         background = min((cosine for _, cosine in dense), default=0.0)
         ordered = self._by_best_line(vector, list(zip(places, best, strict=True)), hits, background)
