@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from filelock import FileLock
+
 from kb.errors import StoreError
 
 # Each step brings a database of the format before it to the next one; a new database takes them all.
@@ -107,7 +109,8 @@ class Database:
         connection: sqlite3.Connection | None = getattr(self._threads, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self._file, timeout=60, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
+            with FileLock(self._file.with_name("opening.lock")):  # SQLite waits for none here: of two one would fail
+                connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             self._threads.connection = connection
             self._open.append(connection)

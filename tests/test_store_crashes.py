@@ -3,7 +3,9 @@
 import shutil
 import signal
 import sqlite3
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from kb.errors import StoreError
 from kb.settings import Settings
 from kb.store import Store
+from kb.store_database import Database
 from tests.knowledge import OpenStore, editions, numbered, put
 from tests.store_processes import PROCESSES, in_another_process, put_and_die, put_for_ever, unswept
 
@@ -139,3 +142,18 @@ def test_vectors_lost_in_a_crash_are_made_anew(tmp_path: Path, open_store: OpenS
     client.get_collection("passages", embedding_function=None).delete(where={"source": "b.md"})
     client.close()
     assert editions(open_store(tmp_path)) == {"a.md": {"1"}, "b.md": {"1"}}
+
+
+def test_a_new_knowledge_base_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    ready = threading.Barrier(4, timeout=60)
+
+    def opened(round_: int) -> int:
+        ready.wait()
+        database = Database(tmp_path / f"{round_}.sqlite3")
+        found = database.read(lambda rows: rows.execute("SELECT count(*) FROM state").fetchone()[0])
+        database.close()
+        return int(found)
+
+    with ThreadPoolExecutor(4) as together:
+        for round_ in range(20):
+            assert list(together.map(opened, [round_] * 4)) == [1] * 4
