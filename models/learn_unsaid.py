@@ -2,7 +2,8 @@
 
     python -m models.learn_unsaid --corpus CORPUS --reading READING --out kb/unsaid.tsv
 
-From headings and the text below them, and from reading questions and their passages, held-out ones left out.
+From headings and the text below them, and from reading questions and their passages, held-out ones left out. English
+words that many documents have in lower case are listed too, asked or not, so that they are not taken for names.
 """
 
 import argparse
@@ -22,6 +23,9 @@ QUESTION_COUNTS = 2  # a question is more like one than a heading is
 PER_DOCUMENT, LONGEST_HEADING, SHORTEST_TEXT, LONGEST_TEXT = 25, 60, 80, 500
 LEAST, MOST = 0.03, 0.97
 
+WRITTEN, IN_LOWER_CASE = 5, 0.6  # documents with an English word for it to be listed, and the share without capitals
+
+_ENGLISH = re.compile(r"(?<![\w.\-/`])[A-Za-z]{3,}(?![\w\-/`]|\.\w)")
 _HEADING = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
 
 
@@ -48,8 +52,19 @@ def readings(folder: Path) -> Iterator[tuple[str, str]]:
                 yield row["question"], passages[row["context_id"]]
 
 
+def english_words(corpus: Path) -> set[str]:
+    """What is written again and again, mostly in lower case."""
+    documents, lower = Counter[str](), Counter[str]()
+    for document in read_corpus(corpus, ("en",)):
+        if not document.held_out:
+            found = set(_ENGLISH.findall(document.text))
+            documents.update({word.casefold() for word in found})
+            lower.update(word for word in found if word.islower())
+    return {word for word, count in lower.items() if count >= max(WRITTEN, IN_LOWER_CASE * documents[word])}
+
+
 def learn(corpus: Path, reading: Path) -> dict[str, float]:
-    """For each word that was met often enough, the share of texts without it."""
+    """For each word that was met often enough, the share of texts without it; the prior for other English words."""
     met, missed = Counter[str](), Counter[str]()
     for asked, text, counts in (
         *((*pair, 1) for pair in sections(corpus)),
@@ -59,11 +74,12 @@ def learn(corpus: Path, reading: Path) -> dict[str, float]:
         for word in {word.casefold() for word in content_words(asked)}:
             met[word] += counts
             missed[word] += counts * (not _said(word, held, lower))
-    return {
+    asked_about = {
         word: min(MOST, max(LEAST, (missed[word] + PRIOR_COUNTS * prior(word)) / (count + PRIOR_COUNTS)))
         for word, count in met.items()
         if count >= LEAST_MET
     }
+    return {word: prior(word) for word in english_words(corpus)} | asked_about
 
 
 def _said(word: str, held: set[str], text: str) -> bool:

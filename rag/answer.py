@@ -133,7 +133,7 @@ class Answerer:
 
     def evidence(self, question: str, top_k: int | None = None, within: Filter | None = None) -> Evidence:
         found = self.retriever.search(question, top_k or self.settings.top_k, within)
-        return Evidence(found, tuple(shortlist(question, with_groups(pieces(found.hits)), self.weights)))
+        return Evidence(found, tuple(shortlist(found.asked, with_groups(pieces(found.hits)), self.weights)))
 
     def retrieved(
         self, question: str, evidence: Evidence, adapters: Sequence[str | None], seed: int = 0
@@ -237,10 +237,9 @@ class Answerer:
         chat = self.chat()
         began = time.perf_counter()
         count = len(evidence.pieces) if evidence.answerable else 0
-        asked = [ask_back(piece.about, shown(piece)) for piece in evidence.pieces[:count]] if chat.scores else []
-        scored = (
-            chat.score(asked * len(adapters), question, [name for name in adapters for _ in asked]) if asked else None
-        )
+        backwards = [ask_back(piece.about, shown(piece)) for piece in evidence.pieces[:count]] if chat.scores else []
+        names = [name for name in adapters for _ in backwards]
+        scored = chat.score(backwards * len(adapters), evidence.found.asked, names) if backwards else None
         spent = evidence.found.timings_ms | {"score": 1000 * (time.perf_counter() - began)}
         answers = []
         for i, adapter in enumerate(adapters):
@@ -262,14 +261,15 @@ class Answerer:
         timings_ms: dict[str, float],
     ) -> Answer:
         chosen: list[Piece] = []
+        asked = evidence.found.asked
         if evidence.answerable:
-            chosen = choose(question, evidence.pieces, rank(question, evidence.pieces, nats, self.weights))
+            chosen = choose(asked, evidence.pieces, rank(asked, evidence.pieces, nats, self.weights))
         citations = tuple(
             cite(n, piece, self.document(piece.hit.passage.document_id)) for n, piece in enumerate(chosen, 1)
         )
         return Answer(
             question=question,
-            text=joined(chosen, question) if chosen else NOT_SAID[language_of(question)],
+            text=joined(chosen, asked) if chosen else NOT_SAID[language_of(question)],
             abstained=not chosen,
             mode="rag",
             style="quote",

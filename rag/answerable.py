@@ -2,16 +2,16 @@
 
 import math
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 from kb.segment import information
-from kb.terms import HAN_START, content_words, terms
+from kb.terms import ENGLISH_STOP_WORDS, HAN_START, content_words, terms
 from kb.unsaid import is_listed, unsaid_share
 from kb.variants import variants_of
 
-__all__ = ["Held", "Measures", "lacks_number", "measured", "probability"]
+__all__ = ["LOOKED_INTO", "Held", "Measures", "lacks_number", "measured", "probability"]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
 INTERCEPT, WEIGHTS = -0.51, (0.98, -0.63, 0.9, -0.47, -0.92, -1.08, 0.88, -1.24, -1.23)
@@ -85,7 +85,8 @@ def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) ->
     telling = {word: nats for word, nats in says.items() if nats > LEAST}
     found = [{word: _match(word, passage.text, passage.terms) for word in words} for passage in best[:LOOKED_INTO]]
     said, held = _weight(needed, found[0]), max(_weight(telling, matches) for matches in found)
-    unknown = max((needed[name] * (1 - _known(name, vocabulary)) for name in names), default=0.0)
+    known = {name: max(_known(name, vocabulary), *(matches[name] for matches in found)) for name in names}
+    unknown = max((needed[name] * (1 - known[name]) for name in names), default=0.0)
     return Measures(
         said=math.log1p(said),
         unsaid=math.log1p(sum(needed.values()) - said),
@@ -134,7 +135,23 @@ def _match(word: str, text: str, held: Container[str]) -> float:
     """How surely a passage says a word."""
     if len(word) == 1 and HAN_START.match(word):
         return float(word in text)
-    return _known(word, held)
+    sure = _known(word, held)
+    return 1.0 if sure < 1 and (translated := _translated(word)) and translated.search(text) else sure
+
+
+@lru_cache(maxsize=1 << 12)
+def _translated(word: str) -> re.Pattern[str] | None:
+    """Finds an identifier of several words with some of them translated, as in 设置\\_适配器; None if it has but one."""
+    parts = [part for part in re.split("_+", word.casefold()) if part]
+    if len(parts) < 2:
+        return None
+    spelt = (r"[^\W_]+" if part in ENGLISH_STOP_WORDS else "|".join(map(re.escape, _spellings(part))) for part in parts)
+    return re.compile(r"(?:\\?_)+".join(f"(?:{some})" for some in spelt), re.IGNORECASE)
+
+
+def _spellings(part: str) -> Iterator[str]:
+    yield part
+    yield from (variant for term in terms(part) for variant, _ in variants_of(term))
 
 
 def _known(word: str, held: Container[str]) -> float:

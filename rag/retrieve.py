@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from kb.lexical import LexicalIndex
 from kb.records import Filter, Hit, Passage
+from kb.spelling import respelled
 from kb.store import Store
 from models.embed import Embedder
 from models.rerank import Reranker
@@ -35,11 +36,16 @@ T = TypeVar("T", bound=Hashable)
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found, best first; `answerable` is the probability that the knowledge base holds an answer."""
+    """What a search found, best first.
+
+    `answerable` is the probability that the knowledge base holds an answer; `asked` is the question as it was
+    understood, with misspelt identifiers put right.
+    """
 
     hits: tuple[Hit, ...]
     timings_ms: dict[str, float]
     answerable: float
+    asked: str
 
 
 class Retriever:
@@ -62,6 +68,7 @@ class Retriever:
     def search(self, question: str, k: int = 8, within: Filter | None = None) -> Found:
         """The best `k` passages that `within` allows, no two of which overlap. A hit's score is from 0 to 1."""
         began = time.perf_counter()
+        question = respelled(question, self._lexical.vocabulary)
         vector = self._embedder.embed_query(question)
         embedded = time.perf_counter()
         passages = self._lexical.passages
@@ -96,6 +103,7 @@ class Retriever:
                 "fuse": 1000 * (ended - looked_up),
             },
             answerable=answerable,
+            asked=question,
         )
 
     def _measures(self, question: str, best: Sequence[Hit], at: Mapping[Span, int]) -> Measures:
