@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from filelock import FileLock
 
-from kb.errors import StoreError
+from kb.errors import BusyError, StoreError
 
 # Each step brings a database of the format before it to the next one; a new database takes them all.
 STEPS = (
@@ -39,6 +39,7 @@ CREATE TABLE lines (
 """,
 )
 FORMAT = len(STEPS)
+PATIENCE_SECONDS = 60  # for another process to finish its transaction
 
 T = TypeVar("T")
 
@@ -48,23 +49,29 @@ class Database:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._threads = threading.local()
-        self._open: list[sqlite3.Connection] = []
-        with self.writing() as rows:
-            (written,) = rows.execute("PRAGMA user_version").fetchone()
-            if not 0 <= written <= FORMAT:
-                raise StoreError(
-                    f"{file}: written by another version of guide (format {written}, not {FORMAT}). "
-                    "Move the folder away and run `guide ingest`, or set GUIDE_HOME."
-                )
-            for statement in ";".join(STEPS[written:]).split(";"):
-                rows.execute(statement)
-            rows.execute(f"PRAGMA user_version = {FORMAT}")
-            rows.execute("INSERT OR IGNORE INTO state VALUES ('base', ?)", [uuid.uuid4().hex[:16]])
+        self._open: dict[threading.Thread, sqlite3.Connection] = {}
+        self._guard = threading.Lock()
+        if self.read(_format) != FORMAT:  # else nothing is to be written, and who writes for long is not waited for
+            with self.writing() as rows:
+                self._bring_up(rows)
+
+    def _bring_up(self, rows: sqlite3.Connection) -> None:
+        """Makes the tables that this version has and the file has not."""
+        written = _format(rows)
+        if not 0 <= written <= FORMAT:
+            raise StoreError(
+                f"{self._file}: written by another version of guide (format {written}, not {FORMAT}). "
+                "Move the folder away and run `guide ingest`, or set GUIDE_HOME."
+            )
+        for statement in ";".join(STEPS[written:]).split(";"):
+            rows.execute(statement)
+        rows.execute(f"PRAGMA user_version = {FORMAT}")
+        rows.execute("INSERT OR IGNORE INTO state VALUES ('base', ?)", [uuid.uuid4().hex[:16]])
 
     def close(self) -> None:
-        for connection in self._open:
-            connection.close()
+        with self._guard:
+            for connection in self._open.values():
+                connection.close()
 
     def read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         """What single statements read: each sees one state of the database, and no transaction is spent on them."""
@@ -99,19 +106,33 @@ class Database:
         except sqlite3.Error as problem:
             raise self._failure(problem) from problem
 
-    def _failure(self, problem: sqlite3.Error) -> StoreError:
+    def _failure(self, problem: sqlite3.Error) -> StoreError | BusyError:
+        if getattr(problem, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # an extended code has more above
+            return BusyError(
+                f"{self._file}: another process is writing to the knowledge base. Try again when it is done."
+            )
         return StoreError(
             f"{self._file}: the knowledge base can't be read or written ({problem}). "
             "If the file is damaged, move it away and run `guide ingest` again."
         )
 
     def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._threads, "connection", None)
+        """The connection of this thread; those of threads that have ended are closed when a new one is opened."""
+        connection = self._open.get(threading.current_thread())
         if connection is None:
-            connection = sqlite3.connect(self._file, timeout=60, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(
+                self._file, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+            )
             with FileLock(self._file.with_name("opening.lock")):  # SQLite waits for none here: of two one would fail
                 connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
-            self._threads.connection = connection
-            self._open.append(connection)
+            with self._guard:
+                for ended in [thread for thread in self._open if not thread.is_alive()]:
+                    self._open.pop(ended).close()
+                self._open[threading.current_thread()] = connection
         return connection
+
+
+def _format(rows: sqlite3.Connection) -> int:
+    """How many of the steps a database has taken."""
+    return int(rows.execute("PRAGMA user_version").fetchone()[0])

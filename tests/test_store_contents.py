@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,6 +240,32 @@ def test_a_writer_waits_for_another_and_then_says_who_keeps_it(tmp_path: Path) -
         only_writer(tmp_path, patience=0.05),
     ):
         pass
+
+
+def test_a_store_opens_while_another_process_writes_for_long(
+    tmp_path: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a large knowledge base is indexed anew, in one transaction."""
+    monkeypatch.setattr("kb.store_database.PATIENCE_SECONDS", 0)
+    put(open_store(tmp_path), "a.md", "alpha")
+    with closing(sqlite3.connect(tmp_path / "guide.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        store = open_store(tmp_path)
+        assert [info.name for info in store.documents()] == ["a.md"]
+        with pytest.raises(BusyError, match=r"another process is writing.*Try again"):
+            put(store, "b.md", "beta")
+    put(store, "b.md", "beta")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux tells them")
+def test_threads_that_have_ended_leave_no_files_open(tmp_path: Path, open_store: OpenStore) -> None:
+    store = open_store(tmp_path)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        reader = threading.Thread(target=store.documents)
+        reader.start()
+        reader.join()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 4
 
 
 def test_content_that_another_writer_brought_meanwhile_is_not_stored_twice(store: Store) -> None:
