@@ -29,7 +29,7 @@ from kb.variants import variants_of
 __all__ = ["LexicalIndex", "terms"]
 
 # Part of an index's place on disk: one written by another analyser or in another form is not found, but built anew.
-FORMAT = "5"
+FORMAT = "6"
 VARIANT_WEIGHT = 0.7  # of a term's surest translation, the term itself weighing 1
 DRAFT = "draft-"
 

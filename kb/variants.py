@@ -1,4 +1,5 @@
-"""What else says what a term says: 适配器 and adapter, as translations teach; 关掉 and 禁用, as the thesaurus has it.
+"""What else says what a term says: 适配器 and adapter, as translations teach; 关掉 and 禁用, as the thesaurus has it; 谷歌
+and Google, as names have it.
 
 `variants.tsv` is learnt by `models/learn_variants.py`; `synonyms.tsv` is written by hand, for Chinese and English in
 general and without regard to any document: each line has terms of one meaning.
@@ -6,7 +7,10 @@ general and without regard to any document: each line has terms of one meaning.
 
 from collections import defaultdict
 from functools import cache
+from itertools import permutations
 from pathlib import Path
+
+from kb.names import names
 
 __all__ = ["translations", "variants_of"]
 
@@ -15,6 +19,7 @@ SYNONYMS = Path(__file__).parent / "synonyms.tsv"
 MOST = 6  # translations of one term
 LEAST = 0.15
 SYNONYM = 0.6  # what a synonym weighs, of which the meaning that is meant here is not known
+NAME = 0.9  # what another name of the same thing weighs
 
 
 def variants_of(term: str) -> tuple[tuple[str, float], ...]:
@@ -25,13 +30,12 @@ def variants_of(term: str) -> tuple[tuple[str, float], ...]:
 @cache
 def _variants() -> dict[str, tuple[tuple[str, float], ...]]:
     found = translations()
-    for line in SYNONYMS.read_text(encoding="utf-8").splitlines():
-        group = line.split("\t")
-        for term in group:
-            of_term = found.setdefault(term, {})
-            for other in group:
-                if other != term:
-                    of_term[other] = max(of_term.get(other, 0.0), SYNONYM)
+    synonyms = (line.split("\t") for line in SYNONYMS.read_text(encoding="utf-8").splitlines())
+    for weight, groups in ((SYNONYM, synonyms), (NAME, names())):
+        for group in groups:
+            for term, other in permutations(group, 2):
+                of_term = found.setdefault(term, {})
+                of_term[other] = max(of_term.get(other, 0.0), weight)
     return {term: tuple(sorted(variants.items(), key=lambda each: -each[1])) for term, variants in found.items()}
 
 

@@ -1,5 +1,6 @@
 """Words as jieba finds them."""
 
+from itertools import chain
 from pathlib import Path
 
 import jieba
@@ -8,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kb import segment
+from kb.names import names
 from kb.segment import is_word, words
 from kb.settings import SOURCES
 from kb.terms import RUN, terms
@@ -21,6 +23,9 @@ def dictionary() -> jieba.Tokenizer:
     dictionary = jieba.Tokenizer()
     dictionary.FREQ, dictionary.total = dictionary.gen_pfdict(dictionary.get_dict_file())
     dictionary.initialized = True
+    for name in chain.from_iterable(names()):
+        if "\u4e00" <= name[0] <= "\u9fd5" and not dictionary.FREQ.get(name):
+            dictionary.add_word(name, freq=int(segment.RAREST))
     return dictionary
 
 
@@ -36,6 +41,11 @@ def test_the_guide_has_the_words_that_jieba_finds(dictionary: jieba.Tokenizer) -
 @example("㐀㐁中文")
 def test_any_han_has_the_words_that_jieba_finds(dictionary: jieba.Tokenizer, run: str) -> None:
     assert words(run) == dictionary.lcut(run, HMM=False)
+
+
+def test_a_name_that_no_dictionary_has_is_a_word() -> None:
+    assert words("英伟达的显卡") == ["英伟达", "的", "显卡"]
+    assert "英伟达" in terms("英伟达的显卡")
 
 
 def test_words_and_what_they_begin_with_are_told_apart() -> None:
