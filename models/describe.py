@@ -11,6 +11,7 @@ from kb.errors import GuideError
 from kb.settings import WEIGHTS, Settings
 from models.families import family_of
 from models.fit import base_config, check_fit
+from models.hub import model_name
 from models.inspect import (
     ADAPTER_WEIGHTS,
     Shapes,
@@ -63,7 +64,7 @@ def describe(folder: Path, place: Place = "given", base: Path | None = None) -> 
     except GuideError as problem:
         kind: Any = "base" if (folder / "config.json").is_file() else "unknown"
         kind = "adapter" if (folder / "adapter_config.json").is_file() else kind
-        return ModelFacts(_name(folder), str(folder), place, kind, fits=False, problem=str(problem))
+        return ModelFacts(model_name(folder), str(folder), place, kind, fits=False, problem=str(problem))
 
 
 def known_models(settings: Settings) -> list[ModelFacts]:
@@ -134,7 +135,7 @@ def _base_facts(folder: Path, place: Place) -> ModelFacts:
     if (folder / "chat_template.jinja").is_file() or _names_template(folder):
         template = "its own"
     return ModelFacts(
-        _name(folder),
+        model_name(folder),
         str(folder),
         place,
         "base",
@@ -158,7 +159,7 @@ def _adapter_facts(folder: Path, place: Place, base: Path | None) -> ModelFacts:
         problem = str(unfit)
     named = adapter.base or adapter.manifest.get("base")
     return ModelFacts(
-        _name(folder),
+        model_name(folder),
         str(folder),
         place,
         "adapter",
@@ -174,11 +175,6 @@ def _adapter_facts(folder: Path, place: Place, base: Path | None) -> ModelFacts:
 def _names_template(folder: Path) -> bool:
     file = folder / "tokenizer_config.json"
     return file.is_file() and bool(read_json(file).get("chat_template"))
-
-
-def _name(folder: Path) -> str:
-    cached = next((part for part in folder.parts if part.startswith("models--")), None)
-    return cached.removeprefix("models--").replace("--", "/") if cached else folder.name
 
 
 def _count(shapes: Shapes) -> int:

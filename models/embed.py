@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from kb.errors import ModelError
 from kb.settings import Settings
+from models.hub import find_model
 
 __all__ = ["Embedder", "SentenceTransformerEmbedder", "StaticEmbedder", "fingerprint", "load_embedder"]
 
@@ -22,6 +23,7 @@ _SETTING = "Set GUIDE_EMBEDDING_MODEL to a sentence-transformers folder or hub i
 _WEIGHT_FILES = {".safetensors", ".bin"}
 _CONFIG_FILES = {".json", ".txt", ".model"}
 _OTHER_FORMATS = ("onnx", "openvino")
+NOT_FETCHED = ("onnx/*", "openvino/*", "*.h5", "*.ot", "*.msgpack")
 
 
 class Embedder(Protocol):
@@ -128,7 +130,7 @@ def load_embedder(settings: Settings) -> Embedder:
     Raises:
         ModelError: there is no such model, the hub can't be reached, or what is there can't be loaded.
     """
-    folder = _folder(settings.embedding_model)
+    folder = find_model(settings.embedding_model, "GUIDE_EMBEDDING_MODEL", ignore=NOT_FETCHED)
     try:
         if _is_static(folder):
             return StaticEmbedder(folder)
@@ -154,37 +156,6 @@ def fingerprint(folder: Path) -> str:
         with file.open("rb") as opened:
             digest.update(name.as_posix().encode() + b"\0" + hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()[:32]
-
-
-def _folder(name: str) -> Path:
-    """The folder of a model given by folder or hub id; an id is looked for in the hub's local cache first."""
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return path
-    if path.is_absolute() or name.startswith(".") or name.count("/") > 1 or "\\" in name:
-        raise ModelError(f"embedding_model {name}: no such folder. {_SETTING}.")
-    return _from_hub(name)
-
-
-def _from_hub(model_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    unused = ["onnx/*", "openvino/*", "*.h5", "*.ot", "*.msgpack"]
-    try:
-        try:
-            return Path(snapshot_download(model_id, local_files_only=True))
-        except LocalEntryNotFoundError:
-            return Path(snapshot_download(model_id, ignore_patterns=unused))
-    except (HFValidationError, RepositoryNotFoundError) as problem:
-        raise ModelError(
-            f"embedding_model {model_id}: neither a folder here nor a model on the hub. {_SETTING}."
-        ) from problem
-    except OSError as problem:
-        raise ModelError(
-            f"embedding_model {model_id}: not in the local Hugging Face cache, and the hub can't be reached. "
-            f"Download it first (`hf download {model_id}`). {_SETTING}."
-        ) from problem
 
 
 def _is_static(folder: Path) -> bool:

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from models.hub import model_name
+
 TEMPLATES = Path(__file__).parent / "templates"
 _LLAMA_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 _BLOOM_LAYERS = ("query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h")
@@ -48,7 +50,7 @@ FAMILIES = (
         (*_LLAMA_LAYERS, "q_a_proj", "q_b_proj", "kv_a_proj_with_mqa", "kv_b_proj"),
         ("deepseek", "deepseek_v2", "deepseek_v3"),
     ),
-    Family("Llama 3", r"llama-?3|llama-3\.\d", "llama3", ("<|eot_id|>", "<|end_of_text|>"), _LLAMA_LAYERS),
+    Family("Llama 3", r"llama-?3", "llama3", ("<|eot_id|>", "<|end_of_text|>"), _LLAMA_LAYERS),
     Family("Llama 2", r"llama-?2", "llama2", ("</s>",), _LLAMA_LAYERS),
     Family(
         "Mixtral",
@@ -119,10 +121,7 @@ FAMILIES = (
 def family_of(folder: Path) -> Family | None:
     """The family of the model in a folder: by its id, else by its architecture; None when neither says it."""
     config = _config(folder)
-    # in the hub's cache a model lies in models--OWNER--NAME/snapshots/REVISION
-    places = [part.replace("--", "/") for part in folder.parts if part.startswith("models--")] or [folder.name]
-    names = [*places, str(config.get("_name_or_path", ""))]
-    for name in names:
+    for name in (model_name(folder), str(config.get("_name_or_path", ""))):
         for family in FAMILIES:
             if re.search(family.ids, name.lower()):
                 return family

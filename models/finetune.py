@@ -15,6 +15,7 @@ from kb.settings import WEIGHTS
 from models.conversations import supervised_rows
 from models.families import family_of
 from models.fit import base_config
+from models.hub import model_name
 from models.inspect import MANIFEST, config_digest, fingerprint, locate, read_json
 from models.load import load_base, pick_device
 from models.load_tokenizer import chosen_template, load_tokenizer
@@ -111,19 +112,20 @@ def _save(model: Any, tokenizer: Any, out: Path, *, method: str) -> None:
 
 
 def _name_base(out: Path, origin: Origin) -> None:
-    """Says where the base is to be found again: a hub id as it is, a folder by its path, a shipped one by its name."""
-    named = origin.base
+    """Says where the base is to be found again: a hub id with its commit, a folder's path, a shipped one's name."""
     if Path(origin.base).expanduser().is_dir():
         folder = origin.folder.resolve()
-        named = folder.name if folder.is_relative_to(WEIGHTS) else str(folder)
+        named = {"base_model_name_or_path": folder.name if folder.is_relative_to(WEIGHTS) else str(folder)}
+    else:
+        named = {"base_model_name_or_path": model_name(origin.folder), "revision": origin.folder.name}
     file = out / "adapter_config.json"
-    config = read_json(file) | {"base_model_name_or_path": named}
+    config = read_json(file) | named
     file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_manifest(out: Path, origin: Origin, config: FinetuneConfig, record: Record) -> None:
     manifest = {
-        "base": origin.base if not Path(origin.base).expanduser().is_dir() else origin.folder.name,
+        "base": model_name(origin.folder),
         "base_fingerprint": fingerprint(origin.folder),
         "data": origin.data.name,
         "data_sha256": hashlib.sha256(origin.data.read_bytes()).hexdigest(),
@@ -139,7 +141,7 @@ def _write_manifest(out: Path, origin: Origin, config: FinetuneConfig, record: R
 def _card(origin: Origin, config: FinetuneConfig, record: Record, *, encodes: bool) -> str:
     """A model card as the hub reads it."""
     method, full = METHODS[config.method], config.method == "full"
-    named = origin.base if not Path(origin.base).expanduser().is_dir() else origin.folder.name
+    named = model_name(origin.folder)
     paper = f" ({method.paper})" if method.paper else ""
     setting = "GUIDE_CHAT_MODEL" if full else "GUIDE_ADAPTER"
     return f"""---

@@ -11,13 +11,14 @@ from typing import Any, Literal
 from safetensors import SafetensorError, safe_open
 
 from kb.errors import ModelError
+from models.hub import find_model
 
 MANIFEST = "guide_manifest.json"
 ADAPTER_WEIGHTS = "adapter_model.safetensors"
 METHODS = {"LORA", "ADALORA", "IA3", "PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING"}
 PROMPT_METHODS = {"PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING"}
 TASKS = {None, "CAUSAL_LM", "SEQ_2_SEQ_LM"}
-HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
+HUB_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "*.tiktoken", "model*.safetensors", ADAPTER_WEIGHTS)
 _EMBEDDING = re.compile(r"(?:embed_tokens|wte|word_embeddings|shared|embed_in|lm_head)\.weight$")
 _CHANGING_STARTS = ("pissa", "olora", "corda", "loftq")
 
@@ -67,32 +68,11 @@ def is_embedding(name: str) -> bool:
 
 
 def locate(name: str, setting: str, *, revision: str | None = None, code: bool = False) -> Path:
-    """The folder of a model given by folder or hub id; a hub id is fetched into the hub's cache unless offline.
+    """The folder of a base or an adapter given by folder or hub id; raises as `find_model` does.
 
     `code` has the model's own Python files fetched too.
-
-    Raises:
-        ModelError: no such folder, and the hub doesn't have it, can't be reached or must not be asked.
     """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    if folder.is_absolute() or name.startswith(("~", ".")):
-        raise ModelError(f"{setting} = {name}: no such folder. Give a model's folder or a hub id.")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(
-            snapshot_download(name, revision=revision, allow_patterns=[*HUB_FILES, *(["*.py"] if code else [])])
-        )
-    except HFValidationError as problem:
-        raise ModelError(f"{setting} = {name}: neither a folder nor a hub id like owner/model.") from problem
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as problem:
-        raise ModelError(
-            f"{setting} = {name}: not in the hub's cache and not to be had from the hub now. "
-            f"Check the name and the connection, or download it and set {setting} to its folder."
-        ) from problem
+    return find_model(name, setting, allow=[*HUB_FILES, *(["*.py"] if code else [])], revision=revision)
 
 
 def classify(folder: Path) -> Literal["base", "adapter"]:
@@ -170,9 +150,14 @@ def fingerprint(folder: Path) -> str:
     """A base's identity: the hash of its weights' headers and of the first 4 KiB of every tensor's data.
 
     Reads little even of large models, yet tells apart models of the same shape.
+
+    Raises:
+        ModelError: there are no weights, or they are damaged.
     """
+    files = weight_files(folder)
+    tensor_shapes(files)
     digest = hashlib.sha256()
-    for file in weight_files(folder):
+    for file in files:
         with file.open("rb") as data:
             (length,) = struct.unpack("<Q", data.read(8))
             header = json.loads(data.read(length))

@@ -18,6 +18,7 @@ from kb.settings import WEIGHTS, Settings
 from models.families import family_of
 from models.fit import base_config, check_fit, model_class
 from models.generate import ChatModel
+from models.hub import model_name
 from models.inspect import (
     AdapterFacts,
     classify,
@@ -58,7 +59,7 @@ def load_chat(settings: Settings) -> ChatModel:
     if adapters:
         model = attach(model, adapters, base, trust_code=trust)
     more_stops = family.end_of_turn if family else ()
-    return ChatModel(model, template, base.name, adapters, more_stops=more_stops, window=settings.chat_window)
+    return ChatModel(model, template, model_name(base), adapters, more_stops=more_stops, window=settings.chat_window)
 
 
 def configured_adapters(settings: Settings) -> dict[str, AdapterFacts]:
@@ -105,7 +106,8 @@ def base_of(adapter: AdapterFacts) -> Path:
         return locate(named, "base_model_name_or_path", revision=adapter.config.get("revision"))
     except ModelError as problem:
         raise ModelError(
-            f"{adapter.folder}: its base {named} is not to be had here. Set GUIDE_CHAT_MODEL to its folder or id."
+            f"{adapter.folder}: its base {named} is not to be had here. Set GUIDE_CHAT_MODEL to its folder or id. "
+            f"({problem})"
         ) from problem
 
 

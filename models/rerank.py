@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from kb.errors import ModelError
 from kb.settings import Settings
+from models.embed import NOT_FETCHED
+from models.hub import find_model
 
 __all__ = ["Reranker", "load_reranker"]
 
@@ -25,17 +27,18 @@ class Reranker(Protocol):
 class CrossEncoderReranker:
     """Any sentence-transformers `CrossEncoder` that gives one score to a pair."""
 
-    def __init__(self, name: str, device: str | None = None) -> None:
-        """Loads the model, which never runs code that lies beside it."""
+    def __init__(self, folder: Path, device: str | None = None) -> None:
+        """Loads the model in `folder`; never runs code that lies beside it."""
         from sentence_transformers import CrossEncoder
         from torch import nn
 
-        folder = Path(name).expanduser()
         self._model = CrossEncoder(
-            str(folder if folder.is_dir() else name), device=device, trust_remote_code=False, activation_fn=nn.Sigmoid()
+            str(folder), device=device, local_files_only=True, trust_remote_code=False, activation_fn=nn.Sigmoid()
         )
         if self._model.num_labels != 1:
-            raise ModelError(f"reranker {name}: it gives {self._model.num_labels} scores to a pair, not 1. {_SETTING}.")
+            raise ModelError(
+                f"reranker {folder}: it gives {self._model.num_labels} scores to a pair, not 1. {_SETTING}."
+            )
 
     def scores(self, question: str, passages: Sequence[str]) -> NDArray[np.float32]:
         if not passages:
@@ -52,8 +55,9 @@ def load_reranker(settings: Settings) -> Reranker | None:
     """
     if not settings.reranker:
         return None
+    folder = find_model(settings.reranker, "GUIDE_RERANKER", ignore=NOT_FETCHED)
     try:
-        return CrossEncoderReranker(settings.reranker, None if settings.device == "auto" else settings.device)
+        return CrossEncoderReranker(folder, None if settings.device == "auto" else settings.device)
     except ModelError:
         raise
     except Exception as problem:

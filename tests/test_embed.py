@@ -117,7 +117,7 @@ def test_fingerprint_follows_content_not_place(static_folder: Path, tmp_path: Pa
         ("/nowhere/at/all", "no such folder"),
         ("./nowhere", "no such folder"),
         ("nobody/no-such-model", "hf download nobody/no-such-model"),
-        ("not a name!", "neither a folder here nor a model"),
+        ("not a name!", "neither a folder nor a hub id"),
     ],
 )
 def test_missing_model_says_what_to_do(name: str, says: str) -> None:

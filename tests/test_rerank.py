@@ -71,5 +71,5 @@ def test_none_unless_set() -> None:
 def test_a_model_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"gives 3 scores.*GUIDE_RERANKER"):
         load_reranker(load_settings(reranker=str(cross_encoder(tmp_path / "three", labels=3))))
-    with pytest.raises(ModelError, match=r"nowhere.*GUIDE_RERANKER"):
+    with pytest.raises(ModelError, match=r"GUIDE_RERANKER = .*nowhere: no such folder"):
         load_reranker(load_settings(reranker=str(tmp_path / "nowhere")))
