@@ -67,6 +67,7 @@ def guide(
 
 def main() -> None:
     """Run the command line and exit: 0, 2 for bad use, 1 for a failure, 130 when interrupted."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # What is piped is UTF-8 whatever the locale; a terminal keeps its own encoding and shows what it can.
         stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")  # type: ignore[union-attr]
@@ -79,6 +80,13 @@ def main() -> None:
     code = run(sys.argv[1:])
     gc.freeze()
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Has streams that were closed, as `>&-` and some schedulers do, read and write nothing."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - for as long as the process runs
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """What all commands share: the flags of the settings, `--debug`, and the border where errors become one line."""
 
+import errno
 import functools
 import inspect
 import sys
@@ -12,6 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from kb.errors import GuideError
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # told by whoever flushes the output
 
 
 class BadUse(typer.TyperException):
@@ -99,7 +102,7 @@ def error_border(*, debug: bool) -> Iterator[None]:
     except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
         raise
     except Exception as problem:
-        if debug:
+        if debug or getattr(problem, "errno", None) in NO_SPACE:
             raise
         fail(f"Unexpected {type(problem).__name__}: {problem}. `--debug` shows where it comes from.")
 

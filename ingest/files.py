@@ -1,14 +1,16 @@
 """Paths, as somebody gives them, into the files that are meant and the names that their documents get."""
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 TEXTS = (".md", ".markdown", ".txt", ".rst", ".html", ".htm")
 DOCUMENTS = (*TEXTS, ".docx", ".pdf")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,16 @@ def readable_name(name: str) -> str:
     return data.decode("utf-8", errors="replace")
 
 
+def _shown_name(path: Path) -> str:
+    """The name of a document, on one line: what would break lines or steer a terminal there can't be typed either."""
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", readable_name(path.as_posix()))
+
+
 def _given(path: Path) -> Iterator[Found]:
     """A file that was named itself; what can't be read is found out when it is read."""
     odd = path.exists() and not path.is_file()
     error = f"{path}: not a regular file. Give a file or a folder." if odd else None
-    yield Found(path, path.parent, readable_name(path.name), error)
+    yield Found(path, path.parent, _shown_name(Path(path.name)), error)
 
 
 def _below(folder: Path, suffixes: Sequence[str]) -> Iterator[Found]:
@@ -66,12 +73,13 @@ def _below(folder: Path, suffixes: Sequence[str]) -> Iterator[Found]:
     files = [file for file in _visible(folder, closed.append) if file.suffix.lower() in suffixes and file.is_file()]
     for problem in closed:
         error = f"{problem.filename}: the folder can't be read ({problem.strerror}). Check its permissions."
-        yield Found(Path(problem.filename), folder, readable_name(str(problem.filename)), error)
+        closed_folder = Path(problem.filename)
+        yield Found(closed_folder, folder, _shown_name(closed_folder), error)
     for file in files:
-        yield Found(file, folder, readable_name(PurePosixPath(*file.relative_to(folder).parts).as_posix()))
+        yield Found(file, folder, _shown_name(file.relative_to(folder)))
     if not files and not closed:
         kinds = " ".join(suffixes)
-        yield Found(folder, folder, readable_name(str(folder)), f"{folder}: no documents ({kinds}) in this folder.")
+        yield Found(folder, folder, _shown_name(folder), f"{folder}: no documents ({kinds}) in this folder.")
 
 
 def _visible(folder: Path, closed: Callable[[OSError], None] | None = None) -> Iterator[Path]:

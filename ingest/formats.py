@@ -49,7 +49,7 @@ def _attempt(raw: RawDocument, convert: Callable[[], T]) -> T:
     except InputError as problem:
         raise InputError(f"{raw.name}: {problem}") from problem
     except Exception as problem:  # a parser fails in its own ways on bytes that are somebody else's
-        reason = str(problem) or type(problem).__name__
+        reason = str(problem).rstrip(".") or type(problem).__name__
         raise InputError(
             f"{raw.name}: it can't be read ({reason}). Save it again, or convert it to Markdown."
         ) from problem

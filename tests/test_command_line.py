@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from api.cli import app, run
 from api.options import error_border
 from kb.errors import InputError
+from tests.serving import GUIDE
 
 HEAVY = {"chromadb", "fastapi", "jieba", "llama_index", "numpy", "peft", "pydantic", "torch", "transformers", "uvicorn"}
 COMMANDS = ["ingest", "repair", "documents", "search", "ask", "compare", "serve"]
@@ -124,3 +125,17 @@ def test_what_is_piped_is_utf8_whatever_the_locale() -> None:
     done = guide("ask", "问" * 5000, LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == 1
     assert "GUIDE_MAX_QUESTION_CHARS" in done.stderr
+
+
+def test_closed_streams_are_no_error() -> None:
+    done = subprocess.run(f"{GUIDE} --version <&- >&- 2>&-", check=False, shell=True)  # noqa: S602 - our own
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_told_as_one(guide_home: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [GUIDE, "documents", "list", "--home", guide_home]
+        done = subprocess.run(command, check=False, stdout=full, stderr=subprocess.PIPE, encoding="utf-8")
+    assert done.returncode == 1
+    assert done.stderr == "guide: The output can't be written: No space left on device.\n"

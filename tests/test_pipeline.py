@@ -283,6 +283,11 @@ def test_links_that_go_round_in_circles_end(tmp_path: Path) -> None:
     assert [found.name for found in find_files([tmp_path])] == ["a.md"]
 
 
+def test_a_name_stays_on_its_line_and_steers_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "a\nb\x1b[2J.md").write_text("# a")
+    assert [found.name for found in find_files([tmp_path])] == ["a\ufffdb\ufffd[2J.md"]
+
+
 def test_names_in_other_encodings_are_read() -> None:
     assert readable_name(os.fsdecode("指南.md".encode("gbk"))) == "指南.md"
     assert readable_name("e\u0301.md") == "é.md"
