@@ -1,12 +1,13 @@
-"""What else says what a term says: 适配器 and adapter, as translations teach; 关掉 and 禁用, as the thesaurus has it; 谷歌
-and Google, as names have it.
+"""What else says what a term says: 适配器 and adapter, 渔业 and fishery, 关掉 and 禁用, 谷歌 and Google.
 
-`variants.tsv` is learnt by `models/learn_variants.py`; `synonyms.tsv` is written by hand, for Chinese and English in
-general and without regard to any document: each line has terms of one meaning.
+`variants.tsv` is learnt by `models/learn_variants.py`. The other tables are written by hand, for Chinese and English in
+general and without regard to any document: each line of `synonyms.tsv` has terms of one meaning, each of
+`dictionary.tsv` an English word with its translations, and `kb/names.py` has the names of things.
 """
 
 from collections import defaultdict
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from itertools import permutations
 from pathlib import Path
 
@@ -14,42 +15,76 @@ from kb.names import names
 
 __all__ = ["translations", "variants_of"]
 
-TRANSLATIONS = Path(__file__).parent / "variants.tsv"
-SYNONYMS = Path(__file__).parent / "synonyms.tsv"
-MOST = 6  # translations of one term
+TRANSLATIONS, DICTIONARY, SYNONYMS = (
+    Path(__file__).parent / f"{name}.tsv" for name in ("variants", "dictionary", "synonyms")
+)
+MOST = 6  # translations of one term that are learnt
 LEAST = 0.15
-SYNONYM = 0.6  # what a synonym weighs, of which the meaning that is meant here is not known
-NAME = 0.9  # what another name of the same thing weighs
+# What a translation of the dictionary weighs, and a synonym: which meaning is meant is not known; and another name.
+TRANSLATED, SYNONYM, NAME = 0.7, 0.6, 0.9
 
 
+@lru_cache(maxsize=1 << 14)
 def variants_of(term: str) -> tuple[tuple[str, float], ...]:
-    """The terms that say what this one says, the surest first, each with a weight from 0 to 1."""
-    return _variants().get(term, ())
+    """The terms that say what this one says, the surest first, each with a weight from 0 to 1.
+
+    An English word that no table has says what those say that it may be an inflected form of.
+    """
+    table = _variants()
+    if term in table or not (term.isascii() and term.isalpha()):
+        return table.get(term, ())
+    found: dict[str, float] = {}
+    for base in _bases(term):
+        if base in table:
+            found |= {base: SYNONYM, **dict(table[base])}
+    return _sorted(found)
+
+
+def _bases(word: str) -> Iterator[str]:
+    """What an English word may be the past, the participle or the gerund of."""
+    for ending in ("ed", "ing"):
+        stem = word.removesuffix(ending)
+        if stem != word and len(stem) > 2:
+            yield from (stem, f"{stem}e")
+            if stem[-1] == stem[-2]:
+                yield stem[:-1]
+            if stem.endswith("i"):
+                yield f"{stem[:-1]}y"
 
 
 @cache
 def _variants() -> dict[str, tuple[tuple[str, float], ...]]:
     found = translations()
-    synonyms = (line.split("\t") for line in SYNONYMS.read_text(encoding="utf-8").splitlines())
-    for weight, groups in ((SYNONYM, synonyms), (NAME, names())):
-        for group in groups:
-            for term, other in permutations(group, 2):
-                of_term = found.setdefault(term, {})
-                of_term[other] = max(of_term.get(other, 0.0), weight)
-    return {term: tuple(sorted(variants.items(), key=lambda each: -each[1])) for term, variants in found.items()}
+    translated = (pair for word, *others in _rows(DICTIONARY) for pair in ((word, other) for other in others))
+    for weight, pairs in (
+        (TRANSLATED, (pair for one, other in translated for pair in ((one, other), (other, one)))),
+        (SYNONYM, (pair for group in _rows(SYNONYMS) for pair in permutations(group, 2))),
+        (NAME, (pair for group in names() for pair in permutations(group, 2))),
+    ):
+        for term, other in pairs:
+            of_term = found.setdefault(term, {})
+            of_term[other] = max(of_term.get(other, 0.0), weight)
+    return {term: _sorted(variants) for term, variants in found.items()}
+
+
+def _sorted(variants: dict[str, float]) -> tuple[tuple[str, float], ...]:
+    return tuple(sorted(variants.items(), key=lambda each: -each[1]))
+
+
+def _rows(table: Path) -> Iterator[list[str]]:
+    return (line.split("\t") for line in table.read_text(encoding="utf-8").splitlines())
 
 
 def translations() -> dict[str, dict[str, float]]:
     """The translations of each term, with their weights.
 
-    Each line of the file is: English, Chinese, P(Chinese | English), P(English | Chinese).
+    Each line of the table is: English, Chinese, P(Chinese | English), P(English | Chinese).
 
     A translation weighs as much as its share of the likeliest one's probability; or as the probability that it means
     this and nothing else, if that is more.
     """
     found: defaultdict[str, list[tuple[str, float, float]]] = defaultdict(list)
-    for line in TRANSLATIONS.read_text(encoding="utf-8").splitlines():
-        english, chinese, there, back = line.split("\t")
+    for english, chinese, there, back in _rows(TRANSLATIONS):
         found[english].append((chinese, float(there), float(back)))
         found[chinese].append((english, float(back), float(there)))
     return {term: _weighed(translations) for term, translations in found.items()}

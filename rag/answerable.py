@@ -14,16 +14,18 @@ from kb.variants import variants_of
 __all__ = ["LOOKED_INTO", "Held", "Measures", "lacks_number", "measured", "probability"]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
-INTERCEPT, WEIGHTS = -0.51, (0.98, -0.63, 0.9, -0.47, -0.92, -1.08, 0.88, -1.24, -1.23)
+INTERCEPT, WEIGHTS = 0.59, (0.53, -1.63, 0.77, -1.28, 0.48, -0.6, -0.95, 1.03, -1.35, -1.12)
 
-# How much words say, in nats: so little that a word may be missing anywhere; what an English word says, a name, and a
-# Chinese word that no dictionary has.
+# How much words say, in nats: so little that a word may be missing anywhere; what an English word or a number of
+# one or two digits says, a name, and a Chinese word that no dictionary has.
 COMMON, ENGLISH, NAME, UNLISTED = 7.0, 8.5, 12.0, 12.0
 LEAST = 0.3  # beyond common words, for a word to be looked for
 PARTS = 0.6  # what an identifier's parts are worth without the whole: TensorRT is not a tensor
 LOOKED_INTO = 3  # of the best passages
+MOST_WORDS = 10  # longer questions are longer in what they tell, not in what they ask
 
 _PLAIN = re.compile(r"[A-Z]?[a-z]+")
+_SHORT_NUMBER = re.compile(r"\d{1,2}")
 _HOW = re.compile(
     r"(?:怎么|咋)(?![样会]|回事)|怎样|如何|\bhow (?:to|(?:do|can|should) (?:i|you|we|one))\b", re.IGNORECASE
 )
@@ -54,18 +56,21 @@ class Held(NamedTuple):
 
 
 class Measures(NamedTuple):
-    """What tells whether there is an answer; the first four as ln(1 + nats).
+    """What tells whether there is an answer; `unsaid` to `relation` as ln(1 + nats).
 
-    `said` and `unsaid` are what the best passage has and lacks of the question, words weighing by how seldom an answer
-    does without them; `held` and `lacking` are the same of whichever of the best passages has most, words weighing by
-    how much they say beyond common ones. `how`, `fact` and `why` are 1 if that is asked for, `numberless` if a number
-    is that none of the best passages has; `unknown` weighs the weightiest name that the knowledge base does not have.
+    `words` is how many the question has, ten at most. `unsaid` is what the best passage lacks of it, words weighing by
+    how seldom an answer does without them; `held` and `lacking` are what the best of the best passages in this regard
+    has and lacks, words weighing by how much they say beyond common ones, and `relation` is what none of them has of
+    the words beside names: what is asked of the things named. `how`, `fact` and `why` are 1 if that is asked for,
+    `numberless` if a number is that none of the best passages has; `unknown` weighs the weightiest name that the
+    knowledge base does not have.
     """
 
-    said: float
+    words: float
     unsaid: float
     held: float
     lacking: float
+    relation: float
     how: float
     fact: float
     why: float
@@ -79,24 +84,24 @@ def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) ->
     `vocabulary` has the terms of all passages.
     """
     words = list(dict.fromkeys(content_words(question)))
-    needed = {word: -math.log(unsaid_share(word)) for word in words}
     names = _names(question, words)
+    needed = {word: -math.log(unsaid_share(word)) for word in words}
     says = {word: NAME - COMMON if word in names else _says(word) for word in words}
     telling = {word: nats for word, nats in says.items() if nats > LEAST}
+    beside = {word: nats for word, nats in telling.items() if word not in names}
     found = [{word: _match(word, passage.text, passage.terms) for word in words} for passage in best[:LOOKED_INTO]]
-    said, held = _weight(needed, found[0]), max(_weight(telling, matches) for matches in found)
     known = {name: max(_known(name, vocabulary), *(matches[name] for matches in found)) for name in names}
-    unknown = max((needed[name] * (1 - known[name]) for name in names), default=0.0)
     return Measures(
-        said=math.log1p(said),
-        unsaid=math.log1p(sum(needed.values()) - said),
-        held=math.log1p(held),
-        lacking=math.log1p(sum(telling.values()) - held),
+        words=min(len(words), MOST_WORDS),
+        unsaid=_lacking(needed, found[:1]),
+        held=math.log1p(max(_weight(telling, matches) for matches in found)),
+        lacking=_lacking(telling, found),
+        relation=_lacking(beside, found),
         how=bool(_HOW.search(question)),
         fact=bool(_FACT.search(question)),
         why=bool(_WHY.search(question)),
         numberless=all(lacks_number(question, passage.text) for passage in best[:LOOKED_INTO]),
-        unknown=unknown,
+        unknown=max((needed[name] * (1 - known[name]) for name in names), default=0.0),
     )
 
 
@@ -106,7 +111,9 @@ def lacks_number(question: str, text: str) -> bool:
 
 
 def probability(measures: Measures) -> float:
-    """Logistic regression on the measures."""
+    """Logistic regression on the measures; nothing answers a question without words that could be looked for."""
+    if not measures.words:
+        return 0.0
     logit = INTERCEPT + sum(weight * measure for weight, measure in zip(WEIGHTS, measures, strict=True))
     return 1 / (1 + math.exp(-logit))
 
@@ -115,10 +122,15 @@ def _weight(weights: Mapping[str, float], matches: Mapping[str, float]) -> float
     return sum(weight * matches[word] for word, weight in weights.items())
 
 
+def _lacking(weights: Mapping[str, float], found: Sequence[Mapping[str, float]]) -> float:
+    """What the passage that has most of these words lacks of them, as ln(1 + nats)."""
+    return math.log1p(sum(weights.values()) - max(_weight(weights, matches) for matches in found))
+
+
 def _names(question: str, words: Sequence[str]) -> list[str]:
     """The words that name something: of another script than the question, or not in lower case throughout."""
-    latin = [word for word in words if not HAN_START.match(word)]
-    if len(latin) < len(words):
+    latin = [word for word in words if not HAN_START.match(word) and not _SHORT_NUMBER.fullmatch(word)]
+    if any(HAN_START.match(word) for word in words):
         return latin
     first = question.split(maxsplit=1)[0] if latin else ""
     return [word for word in latin if not word.islower() and word != first]
@@ -128,7 +140,8 @@ def _says(word: str) -> float:
     """How much a word says beyond common ones, in nats."""
     if HAN_START.match(word):
         return max(0.0, (information(word) or UNLISTED) - COMMON)
-    return (ENGLISH if _PLAIN.fullmatch(word) and is_listed(word) else NAME) - COMMON
+    common = _SHORT_NUMBER.fullmatch(word) or (_PLAIN.fullmatch(word) and is_listed(word))
+    return (ENGLISH if common else NAME) - COMMON
 
 
 def _match(word: str, text: str, held: Container[str]) -> float:
@@ -141,7 +154,7 @@ def _match(word: str, text: str, held: Container[str]) -> float:
 
 @lru_cache(maxsize=1 << 12)
 def _translated(word: str) -> re.Pattern[str] | None:
-    """Finds an identifier of several words with some of them translated, as in 设置\\_适配器; None if it has but one."""
+    """Finds an identifier whose words were translated (设置_适配器), in Markdown or not; None if it has but one."""
     parts = [part for part in re.split("_+", word.casefold()) if part]
     if len(parts) < 2:
         return None

@@ -8,7 +8,7 @@ from kb.terms import terms
 from kb.unsaid import unsaid_share
 from rag.answerable import Held, Measures, lacks_number, measured, probability
 
-NOTHING = Measures(0.0, 0.0, 0.0, 0.0, how=False, fact=False, why=False, numberless=False, unknown=0.0)
+NOTHING = Measures(0, 0.0, 0.0, 0.0, 0.0, how=False, fact=False, why=False, numberless=False, unknown=0.0)
 
 
 def held(text: str) -> Held:
@@ -24,7 +24,7 @@ def test_each_word_is_said_or_unsaid() -> None:
     there, missing = of("LoRA 的显存", "LoRA 省显存。"), of("LoRA 的显存", "LoRA 是低秩分解。")
     assert there.unsaid == 0
     assert missing.unsaid == pytest.approx(math.log1p(-math.log(unsaid_share("显存"))))
-    assert math.expm1(there.said) == pytest.approx(math.expm1(missing.said) + math.expm1(missing.unsaid))
+    assert there.words == missing.words == 2
 
 
 def test_words_that_answers_do_without_are_missed_less() -> None:
@@ -43,6 +43,29 @@ def test_what_several_passages_say_apart_is_not_held_together() -> None:
     together = of("BitFit 的显存", "BitFit 训练偏置。", "BitFit 省显存。")
     assert apart.held < together.held
     assert apart.lacking > together.lacking == 0
+
+
+def test_what_is_asked_of_a_thing_is_told_from_the_thing() -> None:
+    unsaid = of("BitFit 的显存", "BitFit 训练偏置。")
+    assert unsaid.relation == unsaid.lacking > 0
+    unnamed = of("BitFit 的显存", "QLoRA 省显存。")
+    assert unnamed.lacking > unnamed.relation == 0
+
+
+def test_the_number_of_a_version_says_little() -> None:
+    assert of("LLaMA 3", "LLaMA").lacking < of("LLaMA 2024", "LLaMA").lacking
+    assert of("LLaMA 3", "LLaMA").unknown == 0 < of("LLaMA 2024", "LLaMA").unknown
+
+
+def test_an_identifier_is_known_where_some_of_its_words_were_translated() -> None:
+    translated = "#### 设置\\_适配器\n\n使用它。"
+    assert of("set_adapter 有什么作用？", translated).unknown == 0
+    assert of("set_adapter 有什么作用？", "设置一个适配器").unknown > 0
+    assert of("modules_to_save 是什么？", "模块\\_要\\_保存").unknown == 0
+
+
+def test_an_english_word_is_no_name() -> None:
+    assert of("Who developed LoRA?", "LoRA").lacking < of("Who frobnicated LoRA?", "LoRA").lacking
 
 
 def test_an_identifier_is_not_known_by_its_parts_alone() -> None:
@@ -96,9 +119,14 @@ def test_a_number_that_is_asked_for_and_not_there_is_missed(question: str, text:
 
 
 def test_probability_follows_each_measure() -> None:
-    assert probability(NOTHING) < 0.5
-    values = [1.0, 1.0, 1.5, 1.5, False, False, False, False, 0.0]
-    helps = {"said": True, "held": True, "why": True}
+    assert probability(NOTHING) == 0
+    values = [4, 1.0, 1.5, 1.5, 1.0, False, False, False, False, 0.0]
+    helps = {
+        "words",
+        "held",
+        "why",
+        "relation",
+    }  # of two questions that lack as much, the one that lacks names is worse
     for place, name in enumerate(Measures._fields):
-        more = [*values[:place], 2.0, *values[place + 1 :]]
-        assert (probability(Measures(*more)) > probability(Measures(*values))) is helps.get(name, False)
+        more = [*values[:place], values[place] + 1, *values[place + 1 :]]
+        assert (probability(Measures(*more)) > probability(Measures(*values))) is (name in helps)

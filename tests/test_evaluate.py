@@ -29,7 +29,7 @@ def found(*texts: str, answerable: float = 0.9) -> Found:
         Passage(text, "d", "d.md", "prose", text, (), start, start + len(text), 1, 1)
         for text, start in zip(texts, starts, strict=True)
     ]
-    return Found(tuple(Hit(passage, 1.0, None, None) for passage in passages), {}, answerable)
+    return Found(tuple(Hit(passage, 1.0, None, None) for passage in passages), {}, answerable, "q")
 
 
 def answer(text: str, *quotes: str) -> Answer:
