@@ -20,7 +20,7 @@ def read_conversations(file: Path) -> list[list[Message]]:
         InputError: names the line that isn't one.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")  # JSON may hold what else Python takes for a line's end
     except (OSError, UnicodeDecodeError) as problem:
         raise InputError(f"{file}: can't be read as UTF-8 text ({problem}). Give a JSON Lines file.") from problem
     conversations = []

@@ -6,6 +6,7 @@ which starts fifty times faster than importing torch; everything else goes throu
 
 import hashlib
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -100,6 +101,7 @@ class SentenceTransformerEmbedder:
         """Loads the model in `folder` on `device` (None: the best there is); never runs code that lies beside it."""
         from sentence_transformers import SentenceTransformer
 
+        self._one_at_a_time = threading.Lock()  # the tokenizer keeps from call to call whether it cuts texts short
         self._model = SentenceTransformer(str(folder), device=device, local_files_only=True, trust_remote_code=False)
         if self._model.device.type == "cpu":
             self._model.float()  # half precision is slow there, and normalises an empty text's zeros to NaN
@@ -109,11 +111,13 @@ class SentenceTransformerEmbedder:
     def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        encoded = self._model.encode_document([_encodable(text) for text in texts], show_progress_bar=False)
+        with self._one_at_a_time:
+            encoded = self._model.encode_document([_encodable(text) for text in texts], show_progress_bar=False)
         return _unit(np.asarray(encoded, dtype=np.float32))
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
-        encoded = self._model.encode_query([_encodable(text)], show_progress_bar=False)
+        with self._one_at_a_time:
+            encoded = self._model.encode_query([_encodable(text)], show_progress_bar=False)
         vector: NDArray[np.float32] = _unit(np.asarray(encoded, dtype=np.float32))[0]
         return vector
 
@@ -121,7 +125,8 @@ class SentenceTransformerEmbedder:
         tokenizer = self._model.tokenizer
         if hasattr(tokenizer, "encode_batch"):  # a bare one, of a static embedding
             return sum(len(encoding.ids) for encoding in tokenizer.encode_batch(list(map(_encodable, texts))))
-        return sum(map(len, tokenizer(list(map(_encodable, texts)), add_special_tokens=False)["input_ids"]))
+        with self._one_at_a_time:
+            return sum(map(len, tokenizer(list(map(_encodable, texts)), add_special_tokens=False)["input_ids"]))
 
 
 def load_embedder(settings: Settings) -> Embedder:

@@ -17,8 +17,8 @@ from models.families import family_of
 from models.fit import base_config
 from models.hub import model_name
 from models.inspect import MANIFEST, config_digest, fingerprint, locate, read_json
-from models.load import load_base, pick_device
-from models.load_tokenizer import chosen_template, load_tokenizer
+from models.load import embedding_rows, load_base, pick_device
+from models.load_tokenizer import check_token_ids, chosen_template, load_tokenizer
 from models.methods import METHODS, Shape, Task, put_on
 from models.teaching import FinetuneConfig, Progress, Record, Teacher
 from models.template import ChatTemplate
@@ -75,6 +75,7 @@ def finetune(
         dtype="float32" if method.config is None else "auto",  # what is trained is kept exact; adapters always are
         quantization="4bit" if four_bits else "none",
     )
+    check_token_ids(tokenizer, folder, embedding_rows(loaded))
     # AdaLoRA has to know its steps before the batches are counted: by tokens, which is near enough
     guess = int(config.epochs * sum(len(row.ids) for row in rows) / config.batch_tokens)
     task: Task = "SEQ_2_SEQ_LM" if encodes else "CAUSAL_LM"

@@ -54,7 +54,7 @@ def base_config(base: Path, *, trust_code: bool = False) -> PretrainedConfig:
         )
     try:
         config = AutoConfig.from_pretrained(base, trust_remote_code=trust_code)
-    except (OSError, ValueError, KeyError) as problem:
+    except Exception as problem:  # code of the model's own fails in its own ways
         if "auto_map" in given and not trust_code:
             raise ModelError(
                 f"{base}: {given.get('model_type')} needs the Python code in its folder, which is not run unless "

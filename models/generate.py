@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
 from kb.errors import InputError
 from models.chat import GREEDY, Conversation, Generation, Sampling, Scored, Stream, chosen_adapter
@@ -42,8 +42,9 @@ class ChatModel:
             if (why := adapter.changes_base)
         )
         stops = template.stops(model.generation_config, more_stops)
-        pad = self.tokenizer.pad_token_id
-        self.passes = Passes(model, Adapters(model, adapters or {}), stops, stops[0] if pad is None else int(pad))
+        pad = stops[0] if self.tokenizer.pad_token_id is None else int(self.tokenizer.pad_token_id)
+        model.generation_config = _only_tokens(model.generation_config, stops, pad)
+        self.passes = Passes(model, Adapters(model, adapters or {}), stops, pad)
         self._virtual = max((adapter.virtual_tokens for adapter in (adapters or {}).values()), default=0)
         self._window = window
         self._worker = Worker(name, self.passes)
@@ -51,7 +52,7 @@ class ChatModel:
     @property
     def window(self) -> int:
         """The longest sequence in tokens that the model was made for, or that was set."""
-        made_for = getattr(self.model.config, "max_position_embeddings", None)
+        made_for = getattr(self.model.config.get_text_config(decoder=True), "max_position_embeddings", None)
         most = int(made_for or min(self.tokenizer.model_max_length, UNTOLD_WINDOW))
         return min(self._window or most, most if made_for else self._window or most) - self._virtual
 
@@ -143,6 +144,21 @@ class ChatModel:
             )
         decoder = TextDecoder(self.tokenizer, stop)
         return Request(prompt, adapter, min(max_new_tokens, room), sampling, decoder)
+
+
+def _only_tokens(given: GenerationConfig | None, stops: list[int], pad: int) -> GenerationConfig:
+    """What a model's own configuration says of tokens, without what it says of choosing them: requests say that.
+
+    Beams, penalties and stop strings that a model's maker set would count for every row, its prompt and padding too.
+    """
+    return GenerationConfig(  # type: ignore[no-untyped-call]
+        eos_token_id=stops,
+        pad_token_id=pad,
+        bos_token_id=getattr(given, "bos_token_id", None),
+        decoder_start_token_id=getattr(given, "decoder_start_token_id", None),
+        forced_bos_token_id=getattr(given, "forced_bos_token_id", None),
+        suppress_tokens=getattr(given, "suppress_tokens", None),
+    )
 
 
 def _batches(lengths: Sequence[int], budget: int) -> list[list[int]]:

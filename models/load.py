@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from transformers import (
-    BitsAndBytesConfig,
-    PreTrainedModel,
-)
+from transformers import BitsAndBytesConfig, PreTrainedModel
 from transformers.utils import logging
 
 from kb.errors import ModelError
@@ -158,7 +155,7 @@ def load_base(
             output_loading_info=True,
             **options,
         )
-    except (OSError, ValueError, RuntimeError) as problem:
+    except Exception as problem:  # code of the model's own fails in its own ways
         raise ModelError(f"{folder}: can't be loaded as a chat model: {problem}") from problem
     model, report = loaded
     if report["missing_keys"]:

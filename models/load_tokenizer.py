@@ -28,13 +28,22 @@ def load_tokenizer(base: Path, *adapters: AdapterFacts, trust_code: bool = False
 
 def _tokenizer(folder: Path, *, trust_code: bool) -> PreTrainedTokenizerBase:
     named = folder / "tokenizer_config.json"
-    kind = read_json(named).get("tokenizer_class") if named.is_file() else None
+    given = read_json(named) if named.is_file() else {}
     # transformers would give every Qwen2-shaped model Qwen2's way of cutting text, whatever tokenizer.json says
-    loader: Any = PreTrainedTokenizerFast if kind in _WHOLE_TOKENIZERS else AutoTokenizer
+    whole = given.get("tokenizer_class") in _WHOLE_TOKENIZERS
+    loader: Any = PreTrainedTokenizerFast if whole else AutoTokenizer
     try:
         return cast("PreTrainedTokenizerBase", loader.from_pretrained(folder, trust_remote_code=trust_code))
-    except (OSError, ValueError) as problem:
-        raise ModelError(f"{folder}: no tokenizer can be loaded from it: {problem}") from problem
+    except Exception as problem:  # the tokenizers package, and code of the tokenizer's own, fail in their own ways
+        if "auto_map" in given and not trust_code:
+            raise ModelError(
+                f"{folder}: its tokenizer needs the Python code in the folder, which is not run unless "
+                "GUIDE_TRUST_REMOTE_CODE=1 is set. Set it only for code that you have read."
+            ) from problem
+        why = " ".join(str(problem).split())
+        raise ModelError(
+            f"{folder}: no tokenizer can be loaded from it ({why:.200}). Download or save it again, whole."
+        ) from problem
 
 
 def chosen_template(wanted: str | None, tokenizer: PreTrainedTokenizerBase, family: Family | None) -> str | None:

@@ -58,8 +58,6 @@ class Passes:
                 attention_mask=mask,
                 max_new_tokens=max(request.max_new_tokens - len(request.written) for request in group),
                 do_sample=False,
-                eos_token_id=self.stops,
-                pad_token_id=self.pad,
                 logits_processor=LogitsProcessorList([RowSampler(group)]),
                 stopping_criteria=[Writing(group, self.stops, give_way)],
                 **adapting,

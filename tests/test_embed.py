@@ -2,7 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -39,14 +41,21 @@ def static_folder(pieces: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def bert_folder(pieces: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A transformer embedding that wants prompts."""
+    """A transformer embedding that wants prompts and reads 64 tokens at most."""
     root = tmp_path_factory.mktemp("embedding")
     torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=901, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+        vocab_size=901,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
     )
     BertModel(config).save_pretrained(root / "bert")
-    wrapped = PreTrainedTokenizerFast(tokenizer_object=pieces, pad_token=UNKNOWN)  # type: ignore[no-untyped-call]
+    wrapped = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=pieces, pad_token=UNKNOWN, model_max_length=64
+    )
     wrapped.save_pretrained(str(root / "bert"))
     model = SentenceTransformer(
         modules=[Transformer(str(root / "bert")), Pooling(16)], prompts={"query": "问题：", "document": "段落："}
@@ -98,6 +107,30 @@ def test_prompts_of_the_model_are_used(bert_folder: Path) -> None:
         expected = plain.encode([prompt + "微调"], prompt="", normalize_embeddings=True)[0]
         np.testing.assert_allclose(vector, expected, atol=1e-5)
     assert not np.allclose(embedder.embed_query("微调"), embedder.embed_passages(["微调"])[0], atol=1e-3)
+
+
+@pytest.fixture
+def eager_threads() -> Iterator[None]:
+    """Threads that give way to each other at nearly every step."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("eager_threads")
+def test_threads_that_count_and_embed_at_once_do_not_disturb_each_other(bert_folder: Path) -> None:
+    """The tokenizer keeps from call to call whether it cuts texts short; counting must not have it forget to."""
+    embedder, texts = load(bert_folder), ["LoRA 是什么，怎么微调大模型？" * 60] * 2
+    expected, tokens = embedder.embed_passages(texts), embedder.count_tokens(texts)
+    with ThreadPoolExecutor(6) as threads:
+        at_once = [
+            (threads.submit(embedder.count_tokens, texts), threads.submit(embedder.embed_passages, texts))
+            for _ in range(100)
+        ]
+        for counted, embedded in at_once:
+            assert counted.result() == tokens
+            np.testing.assert_allclose(embedded.result(), expected, atol=1e-5)
 
 
 def test_fingerprint_follows_content_not_place(static_folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kb.errors import InputError
+from kb.errors import InputError, ModelError
 from kb.settings import Settings
 from models.chat import Message
 from models.conversations import padded, read_conversations
@@ -36,6 +36,20 @@ def conversations(tmp_path: Path) -> Path:
     file = tmp_path / "conversations.jsonl"
     file.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
     return file
+
+
+def test_a_message_may_hold_what_else_ends_a_line(tmp_path: Path) -> None:
+    row = {"messages": [{"role": "user", "content": "一\u2028二\u0085三"}, {"role": "assistant", "content": "好"}]}
+    (tmp_path / "two.jsonl").write_text(f"{json.dumps(row, ensure_ascii=False)}\r\n" * 2, encoding="utf-8")
+    assert [turns[0].content for turns in read_conversations(tmp_path / "two.jsonl")] == ["一\u2028二\u0085三"] * 2
+
+
+def test_a_token_without_an_embedding_is_named_before_training(base: Path, conversations: Path, tmp_path: Path) -> None:
+    tokenizer = json.loads((base / "tokenizer.json").read_text())
+    tokenizer["model"]["vocab"]["塞满"] = 5000
+    (base / "tokenizer.json").write_text(json.dumps(tokenizer))
+    with pytest.raises(ModelError, match=r"largest id is 5000"):
+        finetune(str(base), conversations, tmp_path / "learnt", SHORT, device="cpu")
 
 
 @pytest.mark.parametrize("shape", ["llama", "qwen2", "gpt2"])

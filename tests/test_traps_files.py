@@ -14,6 +14,8 @@ from tokenizers import Tokenizer
 
 from kb.errors import ModelError
 from kb.settings import Settings
+from models.describe import describe
+from models.inspect import MANIFEST, fingerprint
 from models.load import _check_finite, load_chat
 from models.load_tokenizer import load_tokenizer
 from tests.model_folders import edit_json, loaded
@@ -31,6 +33,12 @@ def test_trap_13_a_git_lfs_pointer(base: Path, adapter: Path, which: str) -> Non
     file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\n")
     with pytest.raises(ModelError, match="git lfs pull"):
         loaded(base, adapter)
+
+
+def test_trap_13_a_pointer_below_an_adapter_that_knows_its_base(base: Path, adapter: Path) -> None:
+    (adapter / MANIFEST).write_text(json.dumps({"base_fingerprint": fingerprint(base)}))
+    (base / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\n")
+    assert "git lfs pull" in str(describe(adapter, base=base).problem)
 
 
 def test_trap_13_a_file_that_was_cut_short(base: Path) -> None:
@@ -83,6 +91,34 @@ def test_trap_16_code_in_a_models_folder_is_not_run_unless_it_is_asked_for(base:
     with pytest.raises(ModelError):  # the code has no model, only a configuration
         loaded(base, trust_remote_code=True)
     assert trace.exists()
+
+
+@pytest.mark.parametrize(
+    "failing", ["import a_package_that_is_not_here", "raise AttributeError('gone since transformers 5')"]
+)
+def test_trap_16_code_that_fails_is_said_to(base: Path, failing: str) -> None:
+    (base / "configuration_magic.py").write_text(failing)
+    edit_json(base / "config.json", model_type="magic", auto_map={"AutoConfig": "configuration_magic.MagicConfig"})
+    with pytest.raises(ModelError, match=r"config\.json: .*(a_package_that_is_not_here|gone since)"):
+        loaded(base, trust_remote_code=True)
+
+
+def test_trap_16_a_tokenizers_code_is_not_run_unless_it_is_asked_for(base: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "it-ran"
+    (base / "tokenization_magic.py").write_text(f"open({str(trace)!r}, 'w').close()")
+    classes = {"AutoTokenizer": ["tokenization_magic.MagicTokenizer", None]}
+    edit_json(base / "tokenizer_config.json", tokenizer_class="MagicTokenizer", auto_map=classes)
+    with pytest.raises(ModelError, match=r"tokenizer needs the Python code.*GUIDE_TRUST_REMOTE_CODE=1"):
+        loaded(base)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("written", ['{"version": "1.0", "model": {"type": "Odd"}}', '{"version": "1.0", "mod', None])
+def test_a_tokenizer_that_is_damaged_or_missing(base: Path, written: str | None) -> None:
+    file = base / "tokenizer.json"
+    file.unlink() if written is None else file.write_text(written)
+    with pytest.raises(ModelError, match=r"no tokenizer can be loaded from it .*Download or save it again"):
+        loaded(base)
 
 
 class Hostile:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ from transformers import AutoModelForCausalLM
 
 from kb.errors import ModelError
 from models.chat import Message, Sampling
-from tests.model_folders import loaded
+from tests.model_folders import edit_json, loaded
 from tests.tiny import make_adapter, make_base
 
 QUESTIONS = ["什么是 LoRA？", "AutoModelForSeq2SeqLM 用在哪里，它适合翻译和摘要吗？", "Mac 上怎么跑大模型？", "T5"]
@@ -105,6 +106,24 @@ def test_trap_28_temperature_zero_is_greedy_and_an_answer_has_a_limit(base: Path
     cold, greedy = (chat.generate(CONVERSATIONS[:1], [None], sampling=way)[0] for way in ways)
     assert cold == greedy
     assert cold.completion_tokens <= 128
+
+
+@pytest.mark.parametrize(
+    "makers",
+    [
+        {"num_beams": 4},
+        {"num_beams": 2, "num_return_sequences": 2},
+        {"stop_strings": ["的"]},
+        {"do_sample": True, "temperature": 0.7, "top_k": 20},
+        {"repetition_penalty": 1.5},
+        {"no_repeat_ngram_size": 1, "min_new_tokens": 30, "max_length": 20},
+    ],
+    ids=lambda makers: next(iter(makers)),
+)
+def test_requests_say_how_tokens_are_chosen_whatever_the_models_maker_set(base: Path, makers: dict[str, Any]) -> None:
+    plain = loaded(base).generate(CONVERSATIONS, [None] * 4, max_new_tokens=24)
+    edit_json(base / "generation_config.json", **makers)
+    assert loaded(base).generate(CONVERSATIONS, [None] * 4, max_new_tokens=24) == plain
 
 
 def test_a_request_that_is_cancelled_while_it_waits_is_never_begun(base: Path) -> None:
