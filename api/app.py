@@ -15,6 +15,7 @@ from fastapi_offline import FastAPIOffline
 from api import page, problems
 from api.guard import BodyLimit, Guard
 from api.observe import Metrics, Observed
+from api.rerouting import Rerouted
 from api.routes import chunks, documents, evaluate, health, ingest, openai, questions, tables
 from api.services import Services
 from api.streaming import ClientLeft, Desk
@@ -51,6 +52,7 @@ def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
     )
     metrics = Metrics()
     app.state.metrics = metrics
+    app.add_middleware(Rerouted)
     app.add_middleware(BodyLimit, settings.max_document_mb)
     app.add_middleware(Guard, settings)
     if settings.listed_origins:

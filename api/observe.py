@@ -134,5 +134,6 @@ def configure_logs(style: Literal["text", "json"]) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns of a speed-up that nothing here asks for
     for name in ("guide", "uvicorn"):
         logging.getLogger(name).setLevel(logging.INFO)

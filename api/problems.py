@@ -42,7 +42,8 @@ STATUS: Mapping[type[GuideError], HTTPStatus] = {
     WorkerError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 RETRY_AFTER_SECONDS = 5
-OPENAI_ROUTES = ("/v1/chat/", "/v1/completions", "/v1/embeddings", "/v1/models")
+OPENAI_ROUTES = ("/v1/chat/", "/v1/completions", "/v1/embeddings", "/v1/models", "/v1/responses")
+NOT_JSON = "Send one JSON object with `Content-Type: application/json`, as `curl --json` does."
 UNFORESEEN = "Something went wrong here; the server's log says what."
 
 _log = logging.getLogger("guide")
@@ -85,16 +86,19 @@ def refusal(status: HTTPStatus, detail: str, instance: str, headers: Mapping[str
 
 def _guide_error(request: Request, error: Exception) -> JSONResponse:
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, BusyError) else None
-    return reply(describe(error, request.url.path), headers)
+    return reply(describe(error, _place(request)), headers)
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     fields = [{"field": ".".join(map(str, problem["loc"])), "detail": problem["msg"]} for problem in error.errors()]
+    media_type = request.headers.get("content-type", "")
+    if any(field["field"] == "body" for field in fields) and "json" not in media_type:
+        fields = [{"field": "body", "detail": f"{NOT_JSON} It came as {media_type or 'nothing that is named'}."}]
     detail = "; ".join(f"{field['field']}: {field['detail']}" for field in fields)
     status, kind = HTTPStatus.UNPROCESSABLE_ENTITY, "urn:guide:problem:invalid-request"
-    return reply(_problem(status, detail, request.url.path, kind=kind, errors=fields))
+    return reply(_problem(status, detail, _place(request), kind=kind, errors=fields))
 
 
 def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -103,7 +107,8 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     status = HTTPStatus(error.status_code)
     detail = error.detail
     if status is HTTPStatus.NOT_FOUND:
-        detail = f"There is no {request.url.path} here; /docs lists the routes."
+        instead = " Use /v1/chat/completions." if _place(request) == "/v1/responses" else ""
+        detail = f"There is no {_place(request)} here; /docs lists the routes.{instead}"
     elif status is HTTPStatus.BAD_REQUEST:
         form = request.headers.get("content-type", "").startswith("multipart/")
         wanted = (
@@ -113,13 +118,19 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
         )
         detail = f"The body can't be read. Send {wanted}."
     elif status is HTTPStatus.METHOD_NOT_ALLOWED:
-        detail = f"{request.url.path} does not take {request.method}; /docs lists what it takes."
-    return refusal(status, detail, request.url.path, error.headers)
+        detail = f"{_place(request)} does not take {request.method}; /docs lists what it takes."
+    return refusal(status, detail, _place(request), error.headers)
+
+
+def _place(request: Request) -> str:
+    """The path that was asked for, without what a proxy takes from it."""
+    path: str = request.scope["path"]
+    return path.removeprefix(request.scope.get("root_path", ""))
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return reply(describe(error, request.url.path))
+    _log.error("%s %s failed", request.method, _place(request), exc_info=error)
+    return reply(describe(error, _place(request)))
 
 
 def _problem(status: HTTPStatus, detail: str, instance: str, *, kind: str = "about:blank", **more: Any) -> Problem:

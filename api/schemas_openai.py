@@ -15,6 +15,7 @@ MOST_MESSAGES = 1000
 MOST_INPUTS = 2048
 
 Finish = Literal["stop", "length"]
+Text = Annotated[str, StringConstraints(pattern=r"\S")]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 
 
@@ -177,8 +178,11 @@ class ChunkList(Wire):
 class EmbeddingRequest(Lenient):
     """Texts to turn into vectors; there is one embedding model, whatever `model` says."""
 
-    input: str | Annotated[list[str], Field(min_length=1, max_length=MOST_INPUTS)]
+    input: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_INPUTS)]
     model: str | None = None
+    dimensions: Annotated[int, Field(ge=1), Whole] | None = Field(
+        default=None, description="how many numbers a vector is to have; only as many as the model gives"
+    )
     encoding_format: Literal["float", "base64"] = Field(
         default="float", description="base64: the vector's numbers as 32-bit floats, little-endian"
     )

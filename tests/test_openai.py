@@ -145,7 +145,7 @@ def test_embeddings_are_vectors_of_unit_length(client: OpenAI, plain_http: httpx
     for item in reply.data:
         assert math.isclose(np.linalg.norm(item.embedding), 1, rel_tol=1e-5)
     assert reply.usage.prompt_tokens > 0
-    plain = plain_http.post("/v1/embeddings", json={"input": "低秩适配"}).json()
+    plain = plain_http.post("/v1/embeddings", json={"input": "低秩适配", "dimensions": 256}).json()
     assert plain["data"][0]["embedding"] == pytest.approx(reply.data[0].embedding, abs=1e-6)
 
 
@@ -157,6 +157,11 @@ def test_the_models_are_listed_by_the_names_that_chats_take(client: OpenAI) -> N
         client.models.retrieve("no-such")
     with pytest.raises(openai.NotFoundError, match="guide-lora"):
         client.chat.completions.create(model="gpt-4", messages=asked("你好"))
+
+
+def test_a_route_of_openai_that_is_not_here_is_said_not_to_be(client: OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match=r"no /v1/responses here.*/v1/chat/completions"):
+        client.responses.create(model="guide", input=QUESTION)
 
 
 def test_chunks_come_with_their_neighbours(plain_http: httpx2.Client) -> None:
@@ -182,6 +187,8 @@ def test_chunks_come_with_their_neighbours(plain_http: httpx2.Client) -> None:
         ("completions", {"prompt": ["a", "b"]}, "prompt"),
         ("embeddings", {"input": []}, "input"),
         ("embeddings", {"input": [1, 2]}, "input"),
+        ("embeddings", {"input": ["a", " "]}, "input"),
+        ("embeddings", {"input": "a", "dimensions": 64}, "dimensions: the embedding model gives 256"),
         ("chunks", {"text": " "}, "text"),
     ],
 )

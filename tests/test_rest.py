@@ -1,6 +1,7 @@
 """The REST interface: replies as docs/design.md has them, and errors as RFC 9457 has them."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -165,6 +166,40 @@ def test_a_body_that_is_no_json_text_is_a_problem(client: TestClient, body: byte
     response = client.post("/v1/search", content=body, headers=JSON)
     assert response.status_code in {400, 422}
     problem(response, response.status_code)
+
+
+def test_json_that_is_sent_as_something_else_is_told_so(client: TestClient) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}  # as `curl -d` sends it
+    details = problem(client.post("/v1/ask", content=b'{"question": "a"}', headers=form), 422)
+    assert "Content-Type: application/json" in details["detail"]
+    assert "x-www-form-urlencoded" in details["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/docs"])
+def test_monitors_may_ask_for_the_head_alone(client: TestClient, path: str) -> None:
+    assert client.head(path).status_code == 200
+
+
+PREFIX = {"X-Forwarded-Prefix": "/guide/"}  # of a proxy that takes /guide from the path
+
+
+def test_addresses_in_replies_lead_through_the_proxy(client: TestClient) -> None:
+    page = client.get("/docs", headers=PREFIX).text
+    addresses = re.findall(r"""(?:href|src)="(/[^"]+)|url: '([^']+)'""", page)
+    assert len(addresses) >= 3
+    for address in (asset or schema for asset, schema in addresses):
+        assert address.startswith("/guide/")
+        assert client.get(address.removeprefix("/guide"), headers=PREFIX).status_code == 200
+    assert client.get("/openapi.json", headers=PREFIX).json()["servers"] == [{"url": "/guide"}]
+    sent = client.post("/v1/evaluate", json={"answers": False, "questions": [{"question": "a"}]}, headers=PREFIX)
+    assert sent.headers["location"].startswith("/guide/v1/evaluate/")
+    details = problem(client.post("/v1/embeddings", json={"input": " "}, headers=PREFIX), 422)
+    assert details["error"]["message"] == details["detail"]
+    assert details["instance"] == "/v1/embeddings"
+
+
+def test_a_prefix_that_is_no_path_counts_for_nothing(client: TestClient) -> None:
+    assert "<script>x" not in client.get("/docs", headers={"X-Forwarded-Prefix": '/"><script>x'}).text
 
 
 def test_each_field_at_fault_is_listed(client: TestClient) -> None:

@@ -3,12 +3,14 @@
 import signal
 import socket
 import subprocess
+import sys
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
 from kb.settings import Settings
-from tests.serving import GUIDE, started_guide
+from tests.serving import GUIDE, Server, started_guide
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
@@ -43,3 +45,16 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 def test_an_address_of_another_machine_is_named() -> None:
     assert "GUIDE_HOST = 192.0.2.1" in refused("--host", "192.0.2.1")
+
+
+def test_a_client_that_stands_still_does_not_keep_it_from_ending(guide_settings: Settings) -> None:
+    program = "import api.commands.serve as s; s.ENDING_SECONDS = 0.1; from api.cli import run; run({arguments!r})"
+    arguments = ["serve", "--port", "0", "--home", str(guide_settings.home)]
+    command = [sys.executable, "-c", program.format(arguments=arguments)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8") as process:
+        server = Server(process)
+        with socket.create_connection(("127.0.0.1", urlsplit(server.url).port)) as client:
+            client.sendall(b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n")
+            client.sendall(b"Content-Type: application/json\r\nContent-Length: 99\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 100"  # so the request is being read
+            assert "Application shutdown complete" in server.end()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from kb.settings import Settings
 
 KEEP_ALIVE_SECONDS = 65  # longer than clients keep a connection for later, so that it is theirs to close
+ENDING_SECONDS = 45  # for requests to end once the server is to; then those whose clients stand still are dropped
 SWITCH_SECONDS = 0.001  # so that a thread that computes does not hold up the one that takes requests
 
 
@@ -42,6 +43,7 @@ def serve(*, settings: "Settings") -> None:
             access_log=False,
             log_config=None,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=ENDING_SECONDS,
         )
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -64,6 +64,8 @@ async def complete(asked: CompletionRequest, request: Request, services: GivenSe
 def embed(asked: EmbeddingRequest, services: GivenServices) -> EmbeddingList:
     """The vector of each text, as a passage has it."""
     vectors = services.embedder.embed_passages(asked.texts)
+    if asked.dimensions not in {None, vectors.shape[1]}:
+        raise InputError(f"dimensions: the embedding model gives {vectors.shape[1]}. Ask for these, or leave it out.")
     tokens = services.embedder.count_tokens(asked.texts)
     return EmbeddingList(
         model=Path(services.settings.embedding_model).name,
