@@ -19,6 +19,7 @@ DAMAGED = "using_lora_models.md"
 VIEWS = ("chat", "compare", "search", "documents", "tables")
 SLOW = 180_000  # milliseconds at most for what waits for a model, on a machine that has other work to do
 CLEAN = "# 荡秋千\n\n" + "荡秋千的时候，在最低处蹲下，在最高处站起，秋千就会越荡越高，因为人在做功。\n\n" * 6
+BEGUN = 'data: {"model": "chat", "choices": [{"delta": {"content": "微调"}}]}\n\n'
 HOSTILE = """\
 # <img src=x onerror="window.stolen = 1">
 
@@ -113,6 +114,51 @@ def test_the_model_answers_alone_and_is_stopped(page: Page) -> None:
     field.press("Enter")
     page.get_by_role("button", name="停止").click()
     expect(page.locator(".turn").last).to_have_class(re.compile("stopped"))
+
+
+def test_a_conversation_outlives_a_reload(page: Page) -> None:
+    answer = ask(page, QUESTION).locator(".answer").inner_text()
+    page.reload()
+    expect(page.locator(".turn .answer")).to_have_text(answer, use_inner_text=True)
+    page.locator(".turn .cite").first.click()
+    expect(page.get_by_role("complementary").locator("mark")).to_be_in_viewport()
+    page.get_by_role("button", name="新对话").click()
+    page.reload()
+    expect(page.locator(".welcome")).to_be_visible()
+
+
+@pytest.mark.parametrize("broken", [{"status": 429, "json": {"detail": "busy"}}, {"body": BEGUN}, None])
+def test_a_question_that_was_not_answered_is_there_to_be_sent_again(
+    page: Page, broken: dict[str, object] | None
+) -> None:
+    """The server is busy, its stream breaks off, or it is not there."""
+    chats = re.compile("/v1/chat/completions")
+    page.route(chats, lambda route: route.fulfill(**broken) if broken else route.abort())  # type: ignore[arg-type]
+    field = page.get_by_role("textbox", name="问题")
+    long = "问" * 4001  # refused, but not cut off unseen
+    field.fill(long)
+    field.press("Enter")
+    expect(page.locator(".turn")).to_have_class(re.compile("failed"))
+    expect(page.locator(".turn .problem")).to_be_visible()
+    expect(field).to_have_value(long)
+    field.fill(QUESTION)
+    field.press("Enter")
+    expect(page.locator(".turn.failed")).to_have_count(2)
+    page.unroute(chats)
+    field.press("Enter")
+    expect(page.locator(".turn").last).to_have_class(re.compile("done"), timeout=SLOW)
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(field).to_have_value("")
+
+
+def test_an_answer_is_copied_where_the_page_came_without_tls(page: Page) -> None:
+    page.context.grant_permissions(["clipboard-read"])
+    turn = ask(page, QUESTION)
+    clipboard = page.evaluate_handle("navigator.clipboard")
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    turn.get_by_role("button", name="复制").click()
+    expect(turn.get_by_role("button", name="已复制")).to_be_focused()
+    assert "大模型微调" in clipboard.evaluate("async (clipboard) => clipboard.readText()")
 
 
 def test_four_answers_stand_side_by_side(page: Page) -> None:
@@ -264,6 +310,15 @@ def test_what_is_refused_is_said_in_chinese_and_in_the_servers_words(page: Page)
     told = page.locator(".uploads .problem")
     expect(told).to_contain_text("服务器没有接受")
     expect(told.locator("small[lang=en]")).to_contain_text("空.md: the document is empty")
+
+
+def test_more_files_are_sent_than_may_wait(page: Page) -> None:
+    go(page, "documents")
+    files: list[FilePayload] = [
+        {"name": f"{n}.md", "mimeType": "text/plain", "buffer": f"# {n}\n\n第 {n} 份。".encode()} for n in range(40)
+    ]
+    page.locator("input[type=file]").set_input_files(files)
+    expect(page.locator(".uploads").get_by_text("已入库")).to_have_count(40, timeout=SLOW)
 
 
 def test_an_empty_knowledge_base_is_said_to_be_empty(browser: Browser, tmp_path: Path) -> None:

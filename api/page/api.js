@@ -34,14 +34,14 @@ export const get = async (path) => (await send(path)).json();
 export const remove = (path) => send(path, { method: "DELETE" });
 export const post = async (path, body, options = {}) => (await send(path, posted(body, options))).json();
 
-/** Server-sent events: the JSON of each `data:`, until [DONE]; throws Refused when one tells of a problem. */
+/** Server-sent events: the JSON of each `data:`, until [DONE]; throws when one tells of a problem, or the reply breaks off. */
 export async function* stream(path, body, options = {}) {
   const response = await send(path, posted(body, options));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";
   for (;;) {
     const { value, done } = await reader.read();
-    if (done) return;
+    if (done) throw new TypeError("the reply broke off");
     const events = (waiting + value).replaceAll("\r\n", "\n").split("\n\n");
     waiting = events.pop();
     for (const event of events) {

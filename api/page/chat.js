@@ -2,22 +2,23 @@
 
 import { stream } from "./api.js";
 import { answerBody, source } from "./answers.js";
-import { button, el, sendsOnEnter } from "./dom.js";
+import { button, copyText, el, sendsOnEnter } from "./dom.js";
 import { number, t } from "./language.js";
 import { documents, models } from "./library.js";
 import { problem, waiting } from "./status.js";
 import { tries } from "./suggestions.js";
 
-const turns = [];
+const TURNS = "guide.turns";
+const turns = kept();
 const choice = { model: "", within: "", retrieve: true };
-const view = { draw: () => {}, update: () => {} }; // of the chat that is on the page; answers go on without it
+const view = { draw: () => {}, update: () => {}, refill: () => {} }; // of the chat that is on the page; answers go on without it
 let running = null; // the controller that stops the answer being written
 let draft = "";
 
 export function chat(root) {
   const log = el("div", { class: "log", role: "log", "aria-label": t("chat"), "aria-live": "polite" });
   const field = el("textarea", {
-    rows: 1, name: "question", placeholder: t("askHere"), title: t("askKeys"), "aria-label": t("question"), maxlength: 4000,
+    rows: 1, name: "question", placeholder: t("askHere"), title: t("askKeys"), "aria-label": t("question"),
   });
   const go = el("button", { class: "primary" }, "");
   const submit = (event) => {
@@ -38,7 +39,10 @@ export function chat(root) {
     go.textContent = t(running ? "stop" : "sendIt");
   };
   view.update = (turn) => log.lastElementChild.querySelector(".answer")?.replaceChildren(...answerBody(turn));
-  field.value = draft;
+  view.refill = () => {
+    field.value = draft;
+    fit(field);
+  };
   field.addEventListener("input", () => {
     draft = field.value;
     fit(field);
@@ -49,7 +53,7 @@ export function chat(root) {
     el("div", { class: "dock" }, el("form", { class: "composer", on: { submit } }, field, go), options()),
   );
   view.draw();
-  fit(field);
+  view.refill();
   if (matchMedia("(min-width: 48rem)").matches) field.focus();
   if (turns.length > 0) log.lastElementChild.scrollIntoView({ block: "start" });
 }
@@ -57,6 +61,7 @@ export function chat(root) {
 /** Asks one question after the turns before it, and shows the answer while it comes. */
 async function run(question) {
   const turn = { question, answer: "", citations: [], passages: [], retrieved: choice.retrieve, state: "writing" };
+  if (turns.at(-1)?.state === "failed" && turns.at(-1).question === question) turns.pop();
   const before = turns.filter(({ answer }) => answer).flatMap(asMessages);
   turns.push(turn);
   running = new AbortController();
@@ -72,10 +77,36 @@ async function run(question) {
   } catch (failure) {
     turn.state = failure.name === "AbortError" ? "stopped" : "failed";
     turn.failure = failure;
+    if (turn.state === "failed") giveBack(question);
   }
   turn.seconds = (performance.now() - began) / 1000;
   running = null;
+  keep();
   view.draw();
+}
+
+/** A question that was not answered stands in the field again, to be sent or changed, unless another one is there. */
+function giveBack(question) {
+  draft ||= question;
+  view.refill();
+}
+
+/** The turns that a reload of the page, or a phone that put it away, leaves. */
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(TURNS)) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+function keep() {
+  const whole = turns.filter(({ state }) => state === "done" || state === "stopped");
+  try {
+    sessionStorage.setItem(TURNS, JSON.stringify(whole));
+  } catch {
+    sessionStorage.removeItem(TURNS); // there are more than the browser keeps
+  }
 }
 
 function asked(messages) {
@@ -133,7 +164,8 @@ const placeOf = (chunk) => ({ ...chunk, source: chunk.document.doc_metadata.file
 
 function foot(turn) {
   const copy = button(t("copy"), async () => {
-    await navigator.clipboard.writeText(turn.answer);
+    await copyText(turn.answer);
+    copy.focus();
     copy.textContent = t("copied");
   });
   const facts = [
@@ -161,6 +193,7 @@ function options() {
   const again = button(t("newChat"), () => {
     running?.abort();
     turns.length = 0;
+    keep();
     view.draw();
   });
   return el("div", { class: "options" }, el("label", { class: "toggle" }, retrieve, t("useDocuments")), within, model, again);

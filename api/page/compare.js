@@ -11,7 +11,7 @@ const state = { question: "", reply: null };
 
 export function compare(root) {
   const field = el("input", {
-    type: "search", name: "question", required: true, maxlength: 4000, placeholder: t("question"),
+    type: "search", name: "question", required: true, placeholder: t("question"),
     "aria-label": t("question"), value: state.question,
   });
   const go = el("button", { class: "primary" }, t("compareIt"));

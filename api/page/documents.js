@@ -9,6 +9,7 @@ import { documentLink } from "./panel.js";
 import { reader } from "./reader.js";
 import { checkReady, problem, waiting } from "./status.js";
 
+const AT_ONCE = 4; // files on their way or being taken in; the server lets only so many wait
 const PAUSE = 400; // milliseconds between two questions after a document that is taken in
 
 export function documents(root, { rest, options }) {
@@ -46,7 +47,12 @@ function showAll(root) {
     refresh();
   };
   const take = async (files) => {
-    await Promise.all([...files].map((file) => takeIn(file, news)));
+    const queue = [...files].map(announced);
+    news.prepend(...queue.map(({ item }) => item));
+    const sendNext = async () => {
+      for (let next = queue.shift(); next; next = queue.shift()) await next.send();
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, sendNext));
     changed();
     checkReady();
     refresh();
@@ -73,12 +79,16 @@ function dropZone(take) {
   return zone;
 }
 
-/** Sends a file, follows it until it is taken in, and tells what was restored in it. */
-async function takeIn(file, news) {
+/** A file's item in the news, and what sends it. */
+function announced(file) {
   const bar = el("progress", { max: 1, value: 0, "aria-label": file.name });
-  const stage = el("span", { class: "stage" }, t("uploading"));
+  const stage = el("span", { class: "stage" }, t("stage_queued"));
   const item = el("li", {}, el("b", {}, file.name), " ", stage, bar);
-  news.prepend(item);
+  return { item, send: () => takeIn(file, item, stage, bar) };
+}
+
+/** Sends a file, follows it until it is taken in, and tells what was restored in it. */
+async function takeIn(file, item, stage, bar) {
   const tell = (key, share) => {
     stage.textContent = t(key);
     bar.value = share;

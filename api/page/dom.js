@@ -25,6 +25,16 @@ export function sendsOnEnter(field, send) {
   });
 }
 
+/** Puts a text on the clipboard, also where the page came without TLS: there browsers copy only what is selected. */
+export async function copyText(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = el("textarea", { class: "unseen" }, text);
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
+
 /** A question over the page that is answered with a button; Escape says no. Resolves to its return value. */
 export function ask(content, actions) {
   const dialog = el("dialog", {}, content, el("div", { class: "actions" }, actions));

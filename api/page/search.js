@@ -12,7 +12,7 @@ const state = { question: "", passages: null };
 
 export function search(root) {
   const field = el("input", {
-    type: "search", name: "question", required: true, maxlength: 4000, placeholder: t("question"),
+    type: "search", name: "question", required: true, placeholder: t("question"),
     "aria-label": t("question"), value: state.question,
   });
   const results = el("ol", { class: "hits", "aria-live": "polite" });
