@@ -1,34 +1,44 @@
 """The tables of a knowledge base, by document or by name."""
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 from ingest.documents import pipeline_version
 from ingest.tables import find_tables
 from kb.errors import InputError, NotFoundError
 from kb.records import Table
-from kb.store import Store
+from kb.store import DocumentInfo, Store
 
 SUGGESTED = 8
+
+# What was found in documents that an older version of this code took in: the same as long as they stay as they are.
+_found_again: WeakKeyDictionary[Store, dict[DocumentInfo, tuple[Table, ...]]] = WeakKeyDictionary()
 
 
 def all_tables(store: Store, document: str | None = None) -> list[Table]:
     """All tables, by document and place, or those of the document with this name or id.
 
-    Documents that an older version of this code took in are looked through again, until they are ingested anew.
+    Documents that an older version of this code took in are looked through again, once, until they are ingested anew.
 
     Raises:
         NotFoundError: there is no such document.
     """
     infos = store.documents()
+    outdated = {info for info in infos if info.pipeline != pipeline_version()}
     if document is not None:
         identity = store.document(document).id
         infos = [info for info in infos if info.id == identity]
-    outdated = {info.id for info in infos if info.pipeline != pipeline_version()}
-    stored = store.tables({info.id for info in infos} - outdated)
-    found = {identity: find_tables(store.document(identity)) for identity in outdated}
-    for table in stored:
-        found.setdefault(table.document_id, []).append(table)
-    return [table for info in infos for table in found.get(info.id, [])]
+    known = _found_again.get(store, {})
+    found = {
+        info: known[info] if info in known else tuple(find_tables(store.document(info.id)))
+        for info in infos
+        if info in outdated
+    }
+    _found_again[store] = {info: tables for info, tables in (known | found).items() if info in outdated}
+    of_document = {info.id: list(tables) for info, tables in found.items()}
+    for table in store.tables({info.id for info in infos} - of_document.keys()):
+        of_document.setdefault(table.document_id, []).append(table)
+    return [table for info in infos for table in of_document.get(info.id, [])]
 
 
 def one_table(tables: Sequence[Table], name: str) -> Table:

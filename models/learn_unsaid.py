@@ -83,6 +83,11 @@ def learn(corpus: Path, reading: Path) -> dict[str, float]:
 
 
 def _said(word: str, held: set[str], text: str) -> bool:
+    """Whether a text says a word, by a plainer rule than that by which `rag/answerable.py` looks for it (`_known`).
+
+    One of its parts is enough, and variants don't count: the shares are to be those of the words as they stand,
+    whatever the tables of variants hold when they are learnt.
+    """
     found = terms(word)
     longer = [term for term in found if len(term) > 1] or found
     return word in text if len(word) == 1 else not held.isdisjoint(longer)

@@ -7,6 +7,7 @@ import pytest
 from ingest.catalogue import all_tables, one_table
 from ingest.tables import find_tables
 from kb.errors import InputError, NotFoundError
+from kb.records import Document, Table
 from kb.store import Store
 from tests.knowledge import document, put
 
@@ -29,6 +30,27 @@ def test_documents_that_an_older_version_took_in_are_looked_through(store: Store
     assert all_tables(store, "甲.md") == expected[2:]
     with pytest.raises(NotFoundError, match="丙"):
         all_tables(store, "丙.md")
+
+
+def test_they_are_looked_through_once_as_long_as_they_stay_as_they_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_through: list[str] = []
+
+    def find(of: Document) -> list[Table]:
+        looked_through.append(of.name)
+        return find_tables(of)
+
+    monkeypatch.setattr("ingest.catalogue.find_tables", find)
+    assert all_tables(store, "甲.md") == all_tables(store, "甲.md")
+    assert looked_through == ["甲.md"]
+    assert all_tables(store) == all_tables(store)
+    assert looked_through == ["甲.md", "乙.md"]
+    put(store, "甲.md", "# 甲\n\n| x | y |\n|---|---|\n| 5 | 6 |\n")
+    assert [table.columns for table in all_tables(store, "甲.md")] == [("x", "y")]
+    store.delete(document("乙.md", "").id)
+    assert {table.source for table in all_tables(store)} == {"甲.md"}
+    assert looked_through == ["甲.md", "乙.md", "甲.md"]
 
 
 def test_a_table_goes_by_id_title_or_part_of_its_title(store: Store) -> None:
