@@ -202,6 +202,7 @@ class _Known:
     """The documents that are there, or will be when what is prepared is stored, by name and by content."""
 
     def __init__(self, documents: Sequence[DocumentInfo]) -> None:
+        self._by_id = {info.id: info for info in documents}
         self._by_name = {info.name: info for info in documents}
         self._by_content = {info.sha256: info for info in documents}
 
@@ -225,11 +226,12 @@ class _Known:
             repairs=outcome.repairs,
             pipeline=pipeline_version(),
         )
-        for other in [other for other in self._by_name.values() if other.id in {document.id, prepared.instead_of}]:
-            del self._by_name[other.name]
-            if self._by_content.get(other.sha256) is other:
-                del self._by_content[other.sha256]
-        self._by_name[document.name] = self._by_content[document.sha256] = info
+        for identity in filter(None, (document.id, prepared.instead_of)):
+            if other := self._by_id.pop(identity, None):
+                del self._by_name[other.name]
+                if self._by_content.get(other.sha256) is other:
+                    del self._by_content[other.sha256]
+        self._by_id[document.id] = self._by_name[document.name] = self._by_content[document.sha256] = info
 
 
 def check_sent(name: str, size: int, settings: Settings) -> None:

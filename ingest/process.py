@@ -48,7 +48,10 @@ class WorkerProcess(Generic[Given, Done]):
     @property
     def ended(self) -> bool:
         """Whether a process that has nothing to do was closed, or killed."""
-        return self.pipe.closed or self.pipe.poll()
+        try:
+            return self.pipe.closed or self.pipe.poll()
+        except OSError:  # Windows says so of a pipe whose other end is gone
+            return True
 
     def send(self, given: Given) -> None:
         """Gives it something to do; raises WorkerError if the process was killed."""
@@ -65,12 +68,14 @@ class WorkerProcess(Generic[Given, Done]):
             WorkerError: the process was killed, perhaps while it sent.
         """
         done: Done
-        if not self.pipe.poll(seconds):
-            raise TimeoutError
         try:
-            done, problem = self.pipe.recv()
+            there = self.pipe.poll(seconds)
+            if there:
+                done, problem = self.pipe.recv()
         except (EOFError, OSError) as ended:
             raise WorkerError(KILLED) from ended
+        if not there:
+            raise TimeoutError
         if problem is not None:
             raise problem
         return done

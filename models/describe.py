@@ -1,7 +1,6 @@
 """What models there are on this machine, what each is, whether it fits, and how much memory it takes."""
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,11 +76,12 @@ def known_models(settings: Settings) -> list[ModelFacts]:
 
 def memory_megabytes() -> int:
     """The memory of the device that `auto` picks, in MiB."""
+    import psutil
     import torch
 
     if torch.cuda.is_available():
         return int(torch.cuda.mem_get_info()[1] // 2**20)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return int(psutil.virtual_memory().total // 2**20)
 
 
 def _configured(settings: Settings) -> Iterator[ModelFacts]:

@@ -119,6 +119,14 @@ def test_markdown_with_html_in_it_stays_as_it_is() -> None:
     assert text_of(text.encode()) == text
 
 
+@pytest.mark.timeout(10)
+def test_many_comments_before_the_text_take_no_time() -> None:
+    comments = "<!-- a licence -->\n" * 200
+    assert read_as_text(raw_document("a.md", f"{comments}# 标题\n".encode())).text.endswith("# 标题\n")
+    page = f"{comments}<html><body><h1>标题</h1></body></html>"
+    assert read_as_text(raw_document("a.html", page.encode())).text == "# 标题\n"
+
+
 def test_a_pdf_has_its_paragraphs_whole_and_its_outline_as_headings() -> None:
     first = [
         "第一章 微调",

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.mojibake import origin, replay, restore
+from ingest.mojibake import Step, origin, replay, restore
+from ingest.mojibake.repair import _moved
+from kb.records import Repair
 
 CLEAN = """# 使用 LoRA 微调后的模型
 
@@ -58,6 +62,22 @@ def test_a_span_is_traced_through_two_layers() -> None:
     at = CLEAN.index("适配器")
     start, end = origin(restored.steps, at, at + 3)
     assert damaged[start:end] == "适配器".encode().decode("cp437").encode().decode("latin-1")
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 3))), st.integers(0, 20))
+def test_repairs_of_an_earlier_layer_go_where_the_steps_take_them(
+    parts: list[tuple[int, int, int]], start: int
+) -> None:
+    """As the definition has it: moved by all steps before it, gone if one of them meets it."""
+    steps, at = list[Step](), 0
+    for gap, size, after in parts:
+        steps.append(Step(at + gap, at + gap + size, "字" * after, "cp1252"))
+        at += gap + size
+    repair = Repair(start, start + 2, "", "微调", 0.9)
+    shift = sum(len(step.after) - (step.end - step.start) for step in steps if step.end <= start)
+    met = any(step.start < start + 2 and start < step.end for step in steps)
+    expected = [] if met else [replace(repair, start=start + shift, end=start + 2 + shift)]
+    assert list(_moved([repair], steps)) == expected
 
 
 def test_a_few_words_are_enough() -> None:

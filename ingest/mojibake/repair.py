@@ -1,8 +1,9 @@
 """From damaged text to restored text, with the steps that lead from one to the other."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 
 from ingest.mojibake.lattice import Certain, Choice, Slot, in_doubt
 from ingest.mojibake.steps import Step, replay
@@ -53,12 +54,13 @@ def restore(text: str) -> Restored:
 
 
 def _moved(repairs: Iterable[Repair], steps: Sequence[Step]) -> Iterator[Repair]:
-    """The repairs of earlier layers where they stand after the steps; those within a step are part of it now."""
+    """The repairs of earlier layers where they stand after the steps; those that meet a step are part of it now."""
+    ends = [step.end for step in steps]
+    shifts = list(accumulate((len(step.after) - (step.end - step.start) for step in steps), initial=0))
     for repair in repairs:
-        before = [step for step in steps if step.end <= repair.start]
-        if not any(step.start < repair.end and repair.start < step.end for step in steps):
-            shift = sum(len(step.after) - (step.end - step.start) for step in before)
-            yield replace(repair, start=repair.start + shift, end=repair.end + shift)
+        before = bisect_right(ends, repair.start)
+        if before == len(steps) or steps[before].start >= repair.end:
+            yield replace(repair, start=repair.start + shifts[before], end=repair.end + shifts[before])
 
 
 def _lost(text: str) -> int:
