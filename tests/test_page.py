@@ -133,7 +133,7 @@ def test_a_question_that_was_not_answered_is_there_to_be_sent_again(
 ) -> None:
     """The server is busy, its stream breaks off, or it is not there."""
     chats = re.compile("/v1/chat/completions")
-    page.route(chats, lambda route: route.fulfill(**broken) if broken else route.abort())  # type: ignore[arg-type]
+    page.route(chats, lambda route: route.fulfill(**broken) if broken else route.abort())
     field = page.get_by_role("textbox", name="问题")
     long = "问" * 4001  # refused, but not cut off unseen
     field.fill(long)
