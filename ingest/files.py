@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TEXTS = (".md", ".markdown", ".txt", ".rst", ".html", ".htm")
+TEXTS = (".md", ".markdown", ".txt", ".rst", ".html", ".htm", ".csv", ".tsv")
 DOCUMENTS = (*TEXTS, ".docx", ".pdf")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 

@@ -1,4 +1,4 @@
-"""Word, HTML and PDF documents as Markdown, so that their headings, lists and tables are what they are in a text."""
+"""Word, HTML, PDF and CSV documents as Markdown, so that headings, lists and tables are what they are in a text."""
 
 import io
 import re
@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from ingest.formats_csv import CSV, csv_table
 from ingest.formats_pdf import pdf_pages
 from ingest.read import Decoded, decode
 from kb.errors import InputError
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 
 def read_as_text(raw: RawDocument) -> Decoded:
-    """A document's text: that of Word (.docx), HTML and PDF as Markdown, any other as its bytes say it (`decode`).
+    """A document's text: that of Word (.docx), HTML, PDF and CSV as Markdown, any other as its bytes say it (`decode`).
 
     What is no text in them is left out: pictures, scripts, menus, and the head and foot of pages.
 
@@ -41,6 +42,8 @@ def read_as_text(raw: RawDocument) -> Decoded:
     decoded = decode(raw)
     if HTML.match(decoded.text):
         return Decoded(_tidy(raw, _attempt(raw, lambda: _markdown(decoded.text))), decoded.encoding)
+    if raw.name.lower().endswith(CSV):
+        return Decoded(_tidy(raw, _attempt(raw, lambda: csv_table(decoded.text))), decoded.encoding)
     return decoded
 
 

@@ -91,6 +91,28 @@ def test_a_cell_of_a_word_table_is_found_as_one_of_markdown() -> None:
     assert [row.cells[1].text for table in read.tables for row in table.rows] == ["极低"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
+@pytest.mark.parametrize(("name", "parted"), [("员工.csv", ","), ("员工.CSV", ";"), ("员工.tsv", "\t")])
+def test_a_cell_of_a_csv_file_is_found_as_one_of_markdown(name: str, parted: str, encoding: str) -> None:
+    rows = [["姓名", "部门", "备注"], ["张三", "研发部", "a|b"], [], ["李四", "市场部"]]
+    rows += [['"王\n五"', "财务部", '"1,5;2"']]
+    data = "".join(parted.join(row) + "\r\n" for row in rows).encode(encoding)
+    read = read_document(raw_document(name, data))
+    assert read.document.text.splitlines()[-1] == "| 王 五 | 财务部 | 1,5;2 |"
+    (table,) = read.tables
+    assert table.columns == ("姓名", "部门", "备注")
+    assert [tuple(cell.text for cell in row.cells) for row in table.rows] == [
+        ("张三", "研发部", "a|b"),
+        ("李四", "市场部", ""),
+        ("王 五", "财务部", "1,5;2"),
+    ]
+
+
+def test_a_csv_file_of_empty_rows_holds_no_text() -> None:
+    with pytest.raises(InputError, match=r"^a\.csv: there is no text in it"):
+        read_as_text(raw_document("a.csv", b",,\n,,\n"))
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
 def test_html_loses_what_is_not_its_text(encoding: str) -> None:
     page = (
