@@ -25,7 +25,8 @@ class ListUnlessNamed(TyperGroup):
     """A group whose name alone, with or without options, means its command `list`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
+        named = bool(args) and not (args[0].startswith("-") and args[0] not in ctx.help_option_names)
+        if not named and not ctx.resilient_parsing:  # as a shell parses that asks how a line may go on
             args = ["list", *args]
         return super().parse_args(ctx, args)
 

@@ -139,3 +139,18 @@ def test_a_full_disk_is_told_as_one(guide_home: str) -> None:
         done = subprocess.run(command, check=False, stdout=full, stderr=subprocess.PIPE, encoding="utf-8")
     assert done.returncode == 1
     assert done.stderr == "guide: The output can't be written: No space left on device.\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("guide se", ["search", "serve"]),
+        ("guide documents ", ["list", "show", "delete"]),
+        ("guide documents sh", ["show"]),
+        ("guide documents show --rep", ["--repairs"]),
+        ("guide search --kind ta", ["table", "table_row"]),
+    ],
+)
+def test_a_shell_is_told_how_a_line_may_go_on(line: str, words: list[str]) -> None:
+    environment = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_GUIDE_COMPLETE": "complete_bash"}
+    assert guide(**environment).stdout.split() == words
