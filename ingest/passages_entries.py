@@ -8,7 +8,7 @@ from ingest.passages_blocks import WHOLE, Block, Draft
 from ingest.passages_groups import group_drafts, groups, join_small, main_kind
 from kb.entries import find_entry
 
-_IMPORT = re.compile(r"^\W*(?:from\s+[\w.]+\s+)?import\s+([\w.]+(?:(?:\s+as\s+\w+)?\s*,\s*[\w.]+)*)", re.MULTILINE)
+_IMPORT = re.compile(r"^[^\w\n]*(?:from\s+[\w.]+\s+)?import\s+([\w.]+(?:(?:\s+as\s+\w+)?\s*,\s*[\w.]+)*)", re.MULTILINE)
 
 
 def entry_drafts(markdown: Markdown, blocks: Sequence[Block], start: int) -> list[Draft] | None:

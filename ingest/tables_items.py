@@ -17,7 +17,7 @@ FEWEST, FEWEST_PLAIN = 2, 3
 
 _MARKER = re.compile(r"(?:[-*+]|\d+[.)])\s+")
 _MARKED = re.compile(
-    r"(?P<mark>\*\*|__|`+)(?P<name>(?:(?!(?P=mark))[^\n])+?)[^\S\n]*(?P<colon>[：:])?(?P=mark)|\[(?P<label>[^\[\]\n]+)\]\([^()\s]*\)"
+    r"(?P<mark>\*\*|__|`++)(?P<name>(?:(?!(?P=mark))[^\n])*?(?!(?P=mark))\S)[^\S\n]*(?P<colon>[：:])?(?P=mark)|\[(?P<label>[^\[\]\n]+)\]\([^()\s]*\)"
 )
 _NO_NAME = r"\n：:。！？；，,*`|()（）\[\]<>"
 _PLAIN = re.compile(

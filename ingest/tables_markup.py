@@ -18,8 +18,10 @@ Found = tuple[tuple[str, ...], tuple[Row, ...]]
 Line = list[Cell]
 
 _TABLE = re.compile(r"<table\b.*?</table\s*>", re.IGNORECASE | re.DOTALL)
-_ROW = re.compile(r"<tr\b[^>]*>(.*?)</tr\s*>", re.IGNORECASE | re.DOTALL)
-_CELL = re.compile(r"<t[hd]\b[^>]*>(.*?)</t[hd]\s*>", re.IGNORECASE | re.DOTALL)
+_TABLE_END = re.compile(r"</table\s*>", re.IGNORECASE)
+# HTML lets the ends of rows and cells be left out: the next one, or the table's end, ends them too.
+_ROW = re.compile(r"<tr\b[^<>]*>(.*?)(?=<tr\b|</t(?:r|able)\b|\Z)", re.IGNORECASE | re.DOTALL)
+_CELL = re.compile(r"<t[hd]\b[^<>]*>(.*?)(?=<t[hd]\b|</t[hd]\b|\Z)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
 _RULE = re.compile(r"\+(?:[-=]+\+)+")
 _COLUMNS = re.compile(r"=+(?: +=+)+")
@@ -33,7 +35,7 @@ def markup_tables(markdown: Markdown, node: SyntaxTreeNode) -> list[Found]:
     """
     start, end = markdown.span(node)
     if node.type == "html_block":
-        lines = [_html_lines(markdown.text, table.span()) for table in _TABLE.finditer(markdown.text, start, end)]
+        lines = [_html_lines(markdown.text, table.span()) for table in _tables(markdown.text, start, end)]
     else:
         lines = [list(_grid_lines(markdown.text, start, end)) or list(_simple_lines(markdown.text, start, end))]
     return [_table(markdown, some) for some in lines if len(some) > 1]
@@ -47,6 +49,12 @@ def _table(markdown: Markdown, lines: list[Line]) -> Found:
         missing = [Cell("", last, last)] * (len(columns) - len(line))
         rows.append(make_row(markdown, first, last, [*line, *missing][: len(columns)]))
     return columns, tuple(rows)
+
+
+def _tables(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    """The tables of HTML that end; where none ends there is none to look for."""
+    ends = [found.end() for found in _TABLE_END.finditer(text, start, end)]
+    return _TABLE.finditer(text, start, ends[-1]) if ends else iter(())
 
 
 def _html_lines(text: str, bounds: tuple[int, int]) -> list[Line]:

@@ -3,7 +3,9 @@
 import pytest
 from hypothesis import given
 
+from ingest.passages import split_passages
 from kb.entries import find_entry, put_together, readable, referenced_names
+from tests.knowledge import document
 from tests.markdown_texts import ANYTHING
 
 SPREAD_PARTS = [
@@ -109,3 +111,10 @@ def test_names_that_only_links_have_are_found(text: str, names: list[str]) -> No
 def test_a_text_without_end_is_read_in_time() -> None:
     assert find_entry("# a\n\n" + "(\n" * 200_000) is None
     assert find_entry("# a\n\n" + "[<" * 200_000) is None
+
+
+@pytest.mark.timeout(10)
+def test_the_code_of_an_entry_may_hold_long_drawings() -> None:
+    drawing = "|  |\n" * 20_000
+    text = f"# x\n\n## step\n\n(\n\ntime\n\n)\n\n说明。\n\n```\nfrom peft import LoraConfig\n{drawing}```\n"
+    assert any("LoraConfig" in passage.context for passage in split_passages(document("a.md", text)))

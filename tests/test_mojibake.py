@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -139,6 +140,19 @@ def test_a_line_that_happens_to_be_utf8_does_not_hide_what_the_text_is() -> None
     text = "## udev 系统\n\n从这个版本开始，内核的设备文件由它来管理，用户不用自己建立。\n"
     assert "系统".encode("gb18030").decode() == "ϵͳ"
     assert restore(text.encode("gb18030").decode("latin-1")).text == text
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    ("filler", "misread"),
+    [("QUJD", lambda text: text.encode("gb18030").decode("latin-1")), (" ", lambda text: dropped(text, "cp1254"))],
+    ids=["inline picture", "spaces"],
+)
+def test_a_long_line_beside_damaged_ones_takes_no_time(filler: str, misread: Callable[[str], str]) -> None:
+    line = f"{filler * 100_000}\n"
+    restored = restore(misread(CLEAN * 10) + line)
+    assert restored.damage
+    assert restored.text.endswith(line)
 
 
 def test_what_cannot_be_known_is_counted_and_left() -> None:

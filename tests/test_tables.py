@@ -168,6 +168,14 @@ HTML = """# 方法
 <TR><TD>QLoRA</TD></TR>
 </table>
 """
+OPEN = """# 方法
+
+<table>
+<tr><th>方法<th>内存
+<tr><td>LoRA<td>低
+<tr><td>QLoRA<td>
+</table>
+"""
 SIMPLE = """# 方法
 
 ========  ====
@@ -197,6 +205,7 @@ GRID = """# 方法
     ("text", "columns", "rows"),
     [
         (HTML, ("方法", "内存 & 速度"), [("LoRA", "低"), ("QLoRA", "")]),
+        (OPEN, ("方法", "内存"), [("LoRA", "低"), ("QLoRA", "")]),
         (GRID, ("方法", "内存"), [("LoRA", "低"), ("QLoRA", "极低， 4bit")]),
         (SIMPLE, ("方法", "内存"), [("LoRA", "低"), ("全量微调", "高， 要多卡"), ("BitFit", "")]),
     ],
@@ -216,3 +225,18 @@ def test_tables_of_html_and_grids_are_read(text: str, columns: tuple[str, ...], 
 )
 def test_a_header_alone_is_no_table(text: str) -> None:
     assert find_tables(document("a.md", text)) == []
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("- " + "`" * 20_000, []),
+        ("- **" + " " * 20_000, []),
+        ("<table>a" * 20_000, []),
+        ("<table>" + "<tr><td>a" * 20_000 + "</table>", [19_999]),
+    ],
+    ids=["backticks", "spaces", "tables", "rows"],
+)
+def test_what_does_not_end_is_looked_through_in_time(text: str, rows: list[int]) -> None:
+    assert [len(table.rows) for table in find_tables(document("a.md", text))] == rows

@@ -2,6 +2,7 @@
 and misread text that was misread once more."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,7 +17,7 @@ LAYERS = SINGLE_BYTE[:3]
 SAMPLE_LINES = 20
 PAGES = ("latin-1", "cp1252")
 SWAPPED = re.compile("[\u0080-\u00ff]{4}")  # the fast sign: hardly a word of the West has so many in a row
-RUN = re.compile(f"[^{FOREIGN}{OUTSIDE}\n]*[\x80-\xff][^{FOREIGN}{OUTSIDE}\n]*")
+RUN = re.compile(f"[^{FOREIGN}{OUTSIDE}\n]+")
 HIGH = re.compile(r"[\x80-\xff]")
 ENOUGH_DIFFERENT = 3  # frequent characters, in a document
 MOST_UNREADABLE = 0.2  # of the bytes above ASCII, in a document
@@ -60,7 +61,7 @@ def _reading(text: str, page: str, name: str) -> tuple[int, list[Reread]]:
     view = encoding(page).view(text).bytes
     read: list[Reread] = []
     unreadable = 0
-    for run in RUN.finditer(view):
+    for run in _runs(view):
         try:
             after = run.group().encode("latin-1").decode(name)
         except UnicodeError:
@@ -89,5 +90,10 @@ def _is_layer(runs: list[Reread]) -> bool:
 
 def _decoded_runs(text: str, page: str) -> list[Reread]:
     view = encoding(page).view(text).bytes
-    runs = [(run.span(), decoded(run.group())) for run in RUN.finditer(view)]
+    runs = [(run.span(), decoded(run.group())) for run in _runs(view)]
     return [Reread(*span, after, page) for span, after in runs if after is not None]
+
+
+def _runs(view: str) -> Iterator[re.Match[str]]:
+    """The stretches of single lines that hold bytes above ASCII and nothing but bytes."""
+    return (run for run in RUN.finditer(view) if HIGH.search(run.group()))

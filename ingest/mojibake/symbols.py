@@ -10,15 +10,17 @@ __all__ = ["NEWLINE", "WORD", "symbols"]
 
 WORD = "a"
 NEWLINE = "\n"
-TOKENS = re.compile(r"(?P<word>[A-Za-z0-9\u00c0-\u024f]+(?:[._-][A-Za-z0-9]+)*)|(?P<line>\s*\n\s*)|[^\s*`_\\~|>#]")
+TOKENS = re.compile(r"(?P<word>[A-Za-z0-9\u00c0-\u024f]+(?:[._-][A-Za-z0-9]+)*)|(?P<space>\s+)|[^\s*`_\\~|>#]")
 
 
 def symbols(text: str) -> str:
     """The symbols of `text`, one character each."""
-    return "".join(_symbol(token) for token in TOKENS.finditer(text))
+    return "".join(map(_symbol, TOKENS.finditer(text)))
 
 
 def _symbol(token: re.Match[str]) -> str:
     if token.lastgroup == "word":
         return WORD
-    return NEWLINE if token.lastgroup == "line" else token.group()
+    if token.lastgroup == "space":
+        return NEWLINE if "\n" in token.group() else ""
+    return token.group()
