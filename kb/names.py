@@ -1,18 +1,29 @@
 """What well-known things are called in Chinese and in English: 清华大学, 清华, Tsinghua; 英伟达, NVIDIA.
 
-`names.tsv` is written by hand, without regard to any document: companies, universities, places, languages, products,
-units. Each line has the names of one thing.
+`organisations.tsv` (companies, universities, institutes, bodies) and `names.tsv` (places, languages, products, units,
+people) are written by hand, without regard to any document. Each line has the names of one thing.
 """
 
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
-__all__ = ["names"]
+__all__ = ["names", "organisations"]
 
-NAMES = Path(__file__).parent / "names.tsv"
+ORGANISATIONS, OTHERS = (Path(__file__).parent / f"{name}.tsv" for name in ("organisations", "names"))
 
 
 @cache
 def names() -> tuple[tuple[str, ...], ...]:
     """The names of each thing, English ones in lower case."""
-    return tuple(tuple(line.split("\t")) for line in NAMES.read_text(encoding="utf-8").splitlines())
+    return (*_rows(ORGANISATIONS), *_rows(OTHERS))
+
+
+@cache
+def organisations() -> frozenset[str]:
+    """All names of organisations."""
+    return frozenset(chain.from_iterable(_rows(ORGANISATIONS)))
+
+
+def _rows(table: Path) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(line.split("\t")) for line in table.read_text(encoding="utf-8").splitlines())

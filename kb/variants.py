@@ -31,13 +31,11 @@ def variants_of(term: str) -> tuple[tuple[str, float], ...]:
     An English word that no table has says what those say that it may be an inflected form of.
     """
     table = _variants()
-    if term in table or not (term.isascii() and term.isalpha()):
-        return table.get(term, ())
-    found: dict[str, float] = {}
-    for base in _bases(term):
-        if base in table:
-            found |= {base: SYNONYM, **dict(table[base])}
-    return _sorted(found)
+    found = table.get(term, {})
+    if not found and term.isascii() and term.isalpha():
+        for base in _bases(term):
+            found = found | {base: SYNONYM} | table[base] if base in table else found
+    return tuple(sorted(found.items(), key=lambda each: -each[1]))
 
 
 def _bases(word: str) -> Iterator[str]:
@@ -53,7 +51,7 @@ def _bases(word: str) -> Iterator[str]:
 
 
 @cache
-def _variants() -> dict[str, tuple[tuple[str, float], ...]]:
+def _variants() -> dict[str, dict[str, float]]:
     found = translations()
     translated = (pair for word, *others in _rows(DICTIONARY) for pair in ((word, other) for other in others))
     for weight, pairs in (
@@ -64,11 +62,7 @@ def _variants() -> dict[str, tuple[tuple[str, float], ...]]:
         for term, other in pairs:
             of_term = found.setdefault(term, {})
             of_term[other] = max(of_term.get(other, 0.0), weight)
-    return {term: _sorted(variants) for term, variants in found.items()}
-
-
-def _sorted(variants: dict[str, float]) -> tuple[tuple[str, float], ...]:
-    return tuple(sorted(variants.items(), key=lambda each: -each[1]))
+    return found
 
 
 def _rows(table: Path) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from kb.names import organisations
 from kb.segment import information
 from kb.terms import ENGLISH_STOP_WORDS, HAN_START, content_words, terms
 from kb.unsaid import is_listed, unsaid_share
@@ -14,7 +15,7 @@ from kb.variants import variants_of
 __all__ = ["LOOKED_INTO", "Held", "Measures", "lacks_number", "measured", "probability"]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
-INTERCEPT, WEIGHTS = 0.59, (0.53, -1.63, 0.77, -1.28, 0.48, -0.6, -0.95, 1.03, -1.35, -1.12)
+INTERCEPT, WEIGHTS = 0.5, (0.55, -1.67, 0.77, -1.24, 0.47, -0.59, -1.01, 1.04, -1.3, 1.81, -1.13)
 
 # How much words say, in nats: so little that a word may be missing anywhere; what an English word or a number of
 # one or two digits says, a name, and a Chinese word that no dictionary has.
@@ -35,6 +36,12 @@ _FACT = re.compile(  # one number, name, date or place
     r"|谁|哪[位家]|哪[个所]?(?:公司|大学|机构|团队|人)|作者|创始人|哪一?年|什么时候|何时|几[月号]|哪天|啥时候|哪[里儿]|在哪|网址"
     r"|how (?:many|much|long|large|big|tall|old|fast)|\bwho\b|\bwhose\b|which (?:company|university|team|lab)"
     r"|\bwhen (?:was|were|did|is)\b|what (?:year|date)|\bwhere\b",
+    re.IGNORECASE,
+)
+_ORGANISATION = re.compile(
+    r"哪家|哪个?(?:公司|大学|学校|机构|团队|组织|厂商|实验室)|什么(?:公司|机构|团队|组织|厂商)|[来出]自哪"
+    r"|谁.{0,3}(?:开发|研发|推出|出品|发布|做)|\bwho (?:made|makes|builds?|built|(?:develop|releas|creat)e[sd]?)\b"
+    r"|which (?:company|university|team|lab|vendor|institute|organi[sz]ation)",
     re.IGNORECASE,
 )
 _ASKS_NUMBER = re.compile(
@@ -62,8 +69,8 @@ class Measures(NamedTuple):
     how seldom an answer does without them; `held` and `lacking` are what the best of the best passages in this regard
     has and lacks, words weighing by how much they say beyond common ones, and `relation` is what none of them has of
     the words beside names: what is asked of the things named. `how`, `fact` and `why` are 1 if that is asked for,
-    `numberless` if a number is that none of the best passages has; `unknown` weighs the weightiest name that the
-    knowledge base does not have.
+    `numberless` if a number is that none of the best passages has, `maker` if an organisation is and the best passage
+    names one; `unknown` weighs the weightiest name that the knowledge base does not have.
     """
 
     words: float
@@ -75,6 +82,7 @@ class Measures(NamedTuple):
     fact: float
     why: float
     numberless: float
+    maker: float
     unknown: float
 
 
@@ -101,6 +109,7 @@ def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) ->
         fact=bool(_FACT.search(question)),
         why=bool(_WHY.search(question)),
         numberless=all(lacks_number(question, passage.text) for passage in best[:LOOKED_INTO]),
+        maker=_names_maker(question, best[0]),
         unknown=max((needed[name] * (1 - known[name]) for name in names), default=0.0),
     )
 
@@ -108,6 +117,14 @@ def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) ->
 def lacks_number(question: str, text: str) -> bool:
     """Whether the question asks for a number and the text has none that is not a part of a name or of the question."""
     return bool(_ASKS_NUMBER.search(question)) and set(_NUMBER.findall(question)).issuperset(_NUMBER.findall(text))
+
+
+def _names_maker(question: str, passage: Held) -> bool:
+    """Whether an organisation is asked for and the passage names one that the question does not."""
+    if not _ORGANISATION.search(question):
+        return False
+    asked = set(terms(question))
+    return any(name in passage.terms and name not in asked for name in organisations())
 
 
 def probability(measures: Measures) -> float:

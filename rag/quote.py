@@ -5,13 +5,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
+from itertools import chain, compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kb.entries import find_entry, put_together, without_references
-from kb.lexical import terms
+from kb.terms import content_words, terms
 from kb.variants import variants_of
 from rag.cells import names_of, plain_name, stands_in
 from rag.pieces import ITEM, Piece, row_cells
@@ -79,9 +79,29 @@ def _named_rows(question: str, candidates: Sequence[Piece]) -> list[list[int]]:
     tables: dict[tuple[object, ...], list[int]] = {}
     for place, piece in enumerate(candidates):
         if piece.kind == "table_row" and any(stands_in(name, asked) for name in names_of(_row_name(piece))):
-            passage = piece.hit.passage
-            tables.setdefault((passage.document_id, passage.section, piece.header), []).append(place)
+            tables.setdefault(_table_of(piece), []).append(place)
     return [places for places in tables.values() if len(places) > 1]
+
+
+def _rows_beside(question: str, candidates: Sequence[Piece]) -> set[int]:
+    """The places of rows that are not asked for: where the question is all names of other rows of their table."""
+    asked, words = plain_name(question), set(content_words(question.casefold()))
+    tables: dict[tuple[object, ...], list[int]] = {}
+    for place, piece in enumerate(candidates):
+        if piece.kind == "table_row":
+            tables.setdefault(_table_of(piece), []).append(place)
+    beside: set[int] = set()
+    for places in tables.values():
+        named = {i for i in places if any(stands_in(name, asked) for name in names_of(_row_name(candidates[i])))}
+        said = " ".join(chain.from_iterable((_row_name(candidates[i]), *candidates[i].header) for i in named))
+        if named and words <= set(content_words(said.casefold())):
+            beside |= set(places) - named
+    return beside
+
+
+def _table_of(row: Piece) -> tuple[object, ...]:
+    passage = row.hit.passage
+    return passage.document_id, passage.section, row.header
 
 
 def _row_name(row: Piece) -> str:
@@ -165,7 +185,8 @@ def choose(
 
     Pieces of one passage are put in the order of its text; passages follow their best piece.
     """
-    order = sorted(range(len(candidates)), key=lambda i: -scores[i])
+    beside = _rows_beside(question, candidates)
+    order = sorted((i for i in range(len(candidates)) if i not in beside), key=lambda i: -scores[i])
     chosen: list[Piece] = []
     room = budget
     for i in order:
