@@ -28,8 +28,8 @@ from kb.store_database import Database
 from kb.store_index import SharedIndex
 from kb.store_lock import PATIENCE_SECONDS, only_writer
 from kb.store_search import Search
-from kb.store_tables import Change, DocumentInfo, State
 from kb.store_upkeep import Upkeep
+from kb.store_values import Change, DocumentInfo, State
 from kb.store_vectors import Place
 
 __all__ = ["Change", "DocumentInfo", "Store"]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kb.store_chroma import Chroma
-from kb.store_tables import State
+from kb.store_values import State
 from kb.store_vectors import Place, VectorIndex, VectorsError
 
 REMEMBERED = 1000  # versions; a reader that is further behind opens the index anew

@@ -9,7 +9,7 @@ from kb import store_tables as tables
 from kb.records import Passage
 from kb.store_database import Database
 from kb.store_index import SharedIndex, nearest_known
-from kb.store_tables import State
+from kb.store_values import State
 from kb.store_vectors import Place, VectorsError
 
 ATTEMPTS = 10

@@ -14,7 +14,7 @@ from kb.errors import UnreachableError
 from kb.records import Passage
 from kb.store_database import Database
 from kb.store_index import SharedIndex
-from kb.store_tables import Change, State
+from kb.store_values import Change, State
 from kb.store_vectors import VectorIndex, VectorsError
 
 # Vectors that were forgotten stay in Chroma's graph and get in the way: it is made anew when so many were put into it.
