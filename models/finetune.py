@@ -82,7 +82,8 @@ def finetune(
     targets = family.lora_targets if family else ()
     model = put_on(loaded, method, Shape(config.rank, config.alpha, config.dropout, max(1, guess), task, targets))
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    teacher = Teacher(model, method, rows, config, pad=int(pad or 0), checkpoint=out / CHECKPOINT)
+    known = fingerprint(folder)
+    teacher = Teacher(model, method, rows, config, pad=int(pad or 0), checkpoint=out / CHECKPOINT, base=known)
     if resume:
         teacher.resume()
     record = teacher.run(progress)

@@ -4,6 +4,7 @@ It is written out, where transformers has a Trainer, because batches are filled 
 takes the very steps that it would have taken.
 """
 
+import hashlib
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -77,7 +78,8 @@ class Record:
 class Teacher:
     """Trains a model's trainable parameters in place: AdamW, linear warm-up, cosine decay.
 
-    `checkpoint` is written at every evaluation; a run over the same data goes on from it when `resume` is called.
+    `checkpoint` is written at every evaluation; a run over the same data, with `base` of the same fingerprint, goes on
+    from it when `resume` is called.
     """
 
     def __init__(
@@ -89,8 +91,10 @@ class Teacher:
         *,
         pad: int,
         checkpoint: Path | None = None,
+        base: str = "",
     ) -> None:
         self.model, self.method, self.config, self.pad, self.checkpoint = model, method, config, pad, checkpoint
+        self.base, self.data = base, _digest(rows)
         self.encodes = bool(model.config.is_encoder_decoder)
         shuffled = list(rows)
         random.Random(config.seed).shuffle(shuffled)
@@ -132,13 +136,13 @@ class Teacher:
         """Goes on from the checkpoint, if there is one.
 
         Raises:
-            InputError: it was made with another configuration.
+            InputError: it was made with another configuration, base or data.
         """
         if self.checkpoint is None or not self.checkpoint.is_file():
             return
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        if state["config"] != asdict(self.config):
-            raise InputError(f"{self.checkpoint}: made with other options. Give the same ones, or remove it.")
+        if state.get("made_of") != self._made_of():
+            raise InputError(f"{self.checkpoint}: made with other options, base or data. Give the same, or remove it.")
         with torch.no_grad():
             for name, parameter in self.trainable.items():
                 parameter.copy_(state["weights"][name])
@@ -146,6 +150,10 @@ class Teacher:
         torch.set_rng_state(state["random"])
         self.step, self.before, self.best = state["step"], state["before"], state["best"]
         self.curve = [Measured(**row) for row in state["curve"]]
+
+    def _made_of(self) -> dict[str, Any]:
+        """All that decides what a run comes to."""
+        return asdict(self.config) | {"base": self.base, "data": self.data}
 
     @torch.no_grad()
     def held_out_loss(self) -> float:
@@ -208,7 +216,7 @@ class Teacher:
 
     def _save(self, file: Path) -> None:
         state = {
-            "config": asdict(self.config),
+            "made_of": self._made_of(),
             "step": self.step,
             "before": self.before,
             "curve": [asdict(measured) for measured in self.curve],
@@ -236,6 +244,13 @@ class Teacher:
             stopped_early=stopped,
             curve=tuple(self.curve),
         )
+
+
+def _digest(rows: Sequence[Supervised]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(repr((row.ids, row.mask)).encode())
+    return digest.hexdigest()
 
 
 def steps_of(batches_per_epoch: int, config: FinetuneConfig) -> int:

@@ -180,11 +180,19 @@ def test_a_resumed_run_ends_as_if_never_stopped(tiny_base: Path, conversations: 
     assert all(torch.equal(p, second.trainable[name]) for name, p in straight.trainable.items())
 
 
-def test_a_checkpoint_of_other_options_is_refused(tiny_base: Path, conversations: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changed", ["options", "data", "base"])
+def test_a_checkpoint_of_another_run_is_refused(
+    tiny_base: Path, conversations: Path, tmp_path: Path, changed: str
+) -> None:
     teacher(tiny_base, conversations, tmp_path / "run.pt").run(lambda *_: None)
+    if changed == "data":
+        conversations.write_text(conversations.read_text(encoding="utf-8").replace("编码", "解码"), encoding="utf-8")
     other = teacher(tiny_base, conversations, tmp_path / "run.pt")
-    other.config = replace(other.config, rank=3)
-    with pytest.raises(InputError, match=r"made with other options\. Give the same ones, or remove it"):
+    if changed == "options":
+        other.config = replace(other.config, rank=3)
+    if changed == "base":
+        other.base = "another's fingerprint"
+    with pytest.raises(InputError, match=r"made with other options, base or data\. Give the same, or remove it"):
         other.resume()
 
 
