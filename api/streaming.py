@@ -165,5 +165,6 @@ def event(data: Any) -> bytes:
 
 
 def events(parts: AsyncIterator[bytes]) -> StreamingResponse:
-    """The response that sends events as they come."""
-    return StreamingResponse(parts, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+    """The response that sends events as they come, through nginx too."""
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(parts, media_type="text/event-stream", headers=headers)

@@ -203,6 +203,7 @@ def test_a_request_that_is_not_valid_says_why(
 
 def test_an_answer_is_streamed_with_its_reply_at_the_end(plain_http: httpx2.Client) -> None:
     with plain_http.stream("POST", "/v1/ask", json={"question": QUESTION, "id": 7, "stream": True}) as response:
+        assert response.headers["x-accel-buffering"] == "no"  # nginx would hand it on in one piece
         events = [line.removeprefix("data: ") for line in response.iter_lines() if line]
     whole = plain_http.post("/v1/ask", json={"question": QUESTION, "id": 7}).json()
     reply = json.loads(events[-2])

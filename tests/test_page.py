@@ -269,6 +269,33 @@ def test_a_phone_shows_everything_in_its_width(browser: Browser, url: str, view:
         assert page.evaluate("document.documentElement.scrollWidth") == 375
 
 
+def test_each_view_has_one_title(page: Page) -> None:
+    ask(page, QUESTION)
+    for place in (*VIEWS, f"documents/{DAMAGED}"):
+        page.goto(f"{page.url.partition('#')[0]}#/{place}")
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+    expect(page.get_by_role("heading", level=1)).to_have_text("本地部署开源大模型")
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it."""
+    shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4 for share in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_text_stands_out_from_its_ground(theme: int) -> None:
+    """By 4.5 to 1 at least, as WCAG 2.2 asks at level AA."""
+    style = (FOLDER / "style.css").read_text(encoding="utf-8")
+    colours = {name: pair[theme] for name, *pair in re.findall(r"--(\w+): light-dark\((#\w{6}), (#\w{6})\)", style)}
+    for text in ("ink", "faint", "accent", "danger", "likely", "doubtful"):
+        for ground in ("paper", "sheet", "raised"):
+            dark, light = sorted(luminance(colours[name]) for name in (text, ground))
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+    assert "opacity: .8" not in style
+
+
 def test_language_and_colours_are_chosen_and_kept(page: Page) -> None:
     page.get_by_role("button", name="English").click()
     expect(page.get_by_role("link", name="Documents")).to_be_visible()

@@ -35,7 +35,7 @@ export function chat(root) {
   };
 
   view.draw = () => {
-    log.replaceChildren(...(turns.length > 0 ? turns.map(shownTurn) : [welcome(put)]));
+    log.replaceChildren(...(turns.length > 0 ? [titled(), ...turns.map(shownTurn)] : [welcome(put)]));
     go.textContent = t(running ? "stop" : "sendIt");
   };
   view.update = (turn) => log.lastElementChild.querySelector(".answer")?.replaceChildren(...answerBody(turn));
@@ -176,6 +176,8 @@ function foot(turn) {
   ];
   return el("footer", {}, facts.filter(Boolean).map((fact) => el("span", {}, fact)), copy);
 }
+
+const titled = () => el("h1", { class: "unseen" }, t("chat"));
 
 function welcome(put) {
   return el("section", { class: "welcome" }, el("h1", {}, t("chatTitle")), el("p", {}, t("chatLead")), tries(put));

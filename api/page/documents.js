@@ -22,7 +22,7 @@ async function showOne(root, name, at) {
   root.append(el("p", {}, el("a", { class: "quiet", href: "#/documents" }, `‹ ${t("backToDocuments")}`)), place);
   const [start, end] = (at ?? "").split("-").map(Number);
   try {
-    const shown = await reader(name, end > start ? { mark: { start, end } } : {});
+    const shown = await reader(name, { heading: "h1", ...(end > start && { mark: { start, end } }) });
     place.replaceChildren(shown);
     shown.showMark();
   } catch (failure) {
@@ -133,7 +133,7 @@ function listing(rows, removed) {
   return el(
     "table",
     {},
-    el("thead", {}, el("tr", {}, heads, el("th", {}))),
+    el("thead", {}, el("tr", {}, heads, el("td", {}))),
     el("tbody", {}, rows.map((row) => listed(row, removed))),
   );
 }

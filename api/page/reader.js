@@ -10,8 +10,8 @@ import { lineAt, linesOf, pieces, unitsOf } from "./spans.js";
 const WINDOW = 3000; // lines shown at once, so that a huge document opens as fast as a small one
 const MORE = 1000;
 
-/** The reader of a document; `mark` is a span in code points that is marked and brought into view. */
-export async function reader(name, { mark = null } = {}) {
+/** The reader of a document below a heading; `mark` is a span in code points that is marked and brought into view. */
+export async function reader(name, { heading = "h2", mark = null } = {}) {
   const shown = await documentOf(name);
   const text = textOf(shown, mark);
   const state = { beside: false, onlyChanged: false, received: null, from: 0, to: 0, doubt: -1 };
@@ -67,7 +67,7 @@ export async function reader(name, { mark = null } = {}) {
   const view = el(
     "article",
     { class: "reader", "aria-label": shown.name },
-    head(shown),
+    head(shown, heading),
     shown.repairs.length > 0 && legend(),
     tools(shown, text, state, draw, toDoubt),
     body,
@@ -131,7 +131,7 @@ function shownPiece(content, piece) {
   return piece.spans.some((span) => span.mark) ? el("mark", {}, node) : node;
 }
 
-function head(shown) {
+function head(shown, heading) {
   const doubtful = shown.repairs.filter((repair) => repair.doubtful).length;
   const facts = [
     shown.encoding,
@@ -142,7 +142,7 @@ function head(shown) {
   return el(
     "header",
     {},
-    el("h2", {}, shown.title),
+    el(heading, {}, shown.title),
     el("p", { class: "facts" }, el("span", {}, shown.name), facts.filter(Boolean).map((fact) => el("span", {}, fact))),
   );
 }
