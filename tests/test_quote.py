@@ -108,6 +108,22 @@ def test_a_row_answers_with_the_columns_that_are_asked_for(question: str, reads:
     assert answering(found(TABLE, "table")[0], question) == reads
 
 
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("QLoRA 是什么？", ["QLoRA"]),
+        ("QLoRA 的参数", ["QLoRA"]),
+        ("比 QLoRA 更简单的是什么？", ["QLoRA", "BitFit"]),
+        ("QLoRA 和 BitFit 的参数", ["QLoRA", "BitFit"]),
+        ("有哪些框架？", ["QLoRA", "BitFit"]),
+    ],
+)
+def test_rows_beside_the_one_that_is_all_that_is_asked_for_are_not_quoted(question: str, rows: list[str]) -> None:
+    candidates = found(TABLE, "table")
+    chosen = choose(question, candidates, np.ones(len(candidates)))
+    assert [shown(piece).partition(" — ")[0] for piece in chosen] == rows
+
+
 def test_an_entry_reads_as_its_signature_and_broken_lines_as_one() -> None:
     text = "### 保存\n\n[<\n源\n>](a.py#L1)\n\n（\n\n 目录\n \n : 字符串\n\n）\n\n"
     item = "* **目录**\n （\n [路径](/d#x.Path)\n ）— 写到\n哪里。"
