@@ -34,7 +34,9 @@ class Settings(BaseSettings):
         default=None, description="a cross-encoder's folder or hub id that orders anew what was found; unset: none"
     )
     chat_model: str = Field(
-        default=str(WEIGHTS / "chat"), description="a language model's folder or hub id; with `chat_url` its name there"
+        default=str(WEIGHTS / "chat"),
+        description="a language model's folder, or hub id like `owner/model` or `owner/model@revision`; with `chat_url` "
+        "its name there",
     )
     adapter: str = Field(
         default=str(WEIGHTS / "guide-lora"),

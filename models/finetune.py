@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from kb.errors import InputError
 from kb.settings import WEIGHTS
@@ -59,10 +60,7 @@ def finetune(
     folder = locate(base, "--base")
     method = METHODS[config.method]
     _check_out(out, full=method.config is None)
-    tokenizer = load_tokenizer(folder)
-    family = family_of(folder)
-    tokenizer.chat_template = chosen_template(None, tokenizer, family) or tokenizer.chat_template
-    template = ChatTemplate(tokenizer)
+    template = _template(folder)
     shape = base_config(folder)
     encodes = bool(shape.is_encoder_decoder)
     window = getattr(shape, "max_position_embeddings", None) or config.max_tokens
@@ -75,27 +73,33 @@ def finetune(
         dtype="float32" if method.config is None else "auto",  # what is trained is kept exact; adapters always are
         quantization="4bit" if four_bits else "none",
     )
-    check_token_ids(tokenizer, folder, embedding_rows(loaded))
+    check_token_ids(template.tokenizer, folder, embedding_rows(loaded))
     # AdaLoRA has to know its steps before the batches are counted: by tokens, which is near enough
     guess = int(config.epochs * sum(len(row.ids) for row in rows) / config.batch_tokens)
     task: Task = "SEQ_2_SEQ_LM" if encodes else "CAUSAL_LM"
+    family = family_of(folder)
     targets = family.lora_targets if family else ()
     model = put_on(loaded, method, Shape(config.rank, config.alpha, config.dropout, max(1, guess), task, targets))
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    known = fingerprint(folder)
-    teacher = Teacher(model, method, rows, config, pad=int(pad or 0), checkpoint=out / CHECKPOINT, base=known)
+    known, pad = fingerprint(folder), _padding(template.tokenizer)
+    teacher = Teacher(model, method, rows, config, pad=pad, checkpoint=out / CHECKPOINT, base=known)
     if resume:
         teacher.resume()
     record = teacher.run(progress)
-    _save(model, tokenizer, out, method=config.method)
-    origin = Origin(base, folder, data)
-    if config.method != "full":
-        _name_base(out, origin)
-    _write_manifest(out, origin, config, record)
-    (out / "README.md").write_text(_card(origin, config, record, encodes=encodes), encoding="utf-8")
-    _plot(record, out / "loss.png")
+    _save(model, template.tokenizer, out, method=config.method)
+    _describe(out, Origin(base, folder, data), config, record, encodes=encodes)
     (out / CHECKPOINT).unlink(missing_ok=True)
     return record
+
+
+def _template(folder: Path) -> ChatTemplate:
+    """How the base is spoken to; its tokenizer keeps the template, its family's if it has none."""
+    tokenizer = load_tokenizer(folder)
+    tokenizer.chat_template = chosen_template(None, tokenizer, family_of(folder)) or tokenizer.chat_template
+    return ChatTemplate(tokenizer)
+
+
+def _padding(tokenizer: PreTrainedTokenizerBase) -> int:
+    return int(next((token for token in (tokenizer.pad_token_id, tokenizer.eos_token_id) if token is not None), 0))
 
 
 def _check_out(out: Path, *, full: bool) -> None:
@@ -111,6 +115,15 @@ def _save(model: Any, tokenizer: Any, out: Path, *, method: str) -> None:
     else:
         model.save_pretrained(str(out), save_embedding_layers=False)
     tokenizer.save_pretrained(str(out))
+
+
+def _describe(out: Path, origin: Origin, config: FinetuneConfig, record: Record, *, encodes: bool) -> None:
+    """Writes beside the weights what they were made of and how."""
+    if config.method != "full":
+        _name_base(out, origin)
+    _write_manifest(out, origin, config, record)
+    (out / "README.md").write_text(_card(origin, config, record, encodes=encodes), encoding="utf-8")
+    _plot(record, out / "loss.png")
 
 
 def _name_base(out: Path, origin: Origin) -> None:
