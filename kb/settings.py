@@ -35,8 +35,8 @@ class Settings(BaseSettings):
     )
     chat_model: str = Field(
         default=str(WEIGHTS / "chat"),
-        description="a language model's folder, or hub id like `owner/model` or `owner/model@revision`; with `chat_url` "
-        "its name there",
+        description="a language model's folder, or hub id like `owner/model` or `owner/model@revision`; with "
+        "`chat_url` its name there",
     )
     adapter: str = Field(
         default=str(WEIGHTS / "guide-lora"),

@@ -39,7 +39,8 @@ class AdapterFacts:
     @property
     def mixes(self) -> bool:
         """Whether rows with other adapters, or with none, can share a batch with rows of this one."""
-        return self.method == "LORA" and not self.config.get("use_dora") and self.changes_base is None
+        whole = self.config.get("modules_to_save") or self.config.get("trainable_token_indices")
+        return self.method == "LORA" and not (self.config.get("use_dora") or whole or self.changes_base)
 
     @property
     def virtual_tokens(self) -> int:

@@ -50,7 +50,7 @@ def chosen_template(wanted: str | None, tokenizer: PreTrainedTokenizerBase, fami
     """The template that was set, by file or family; None for the tokenizer's own; else the family's.
 
     Raises:
-        ModelError: what was set is neither a file nor a family.
+        ModelError: what was set is neither a text file nor a family.
     """
     if wanted is None:
         return family.jinja if family and not tokenizer.chat_template else None
@@ -60,7 +60,10 @@ def chosen_template(wanted: str | None, tokenizer: PreTrainedTokenizerBase, fami
     file = Path(wanted).expanduser()
     if not file.is_file():
         raise ModelError(f"GUIDE_CHAT_TEMPLATE = {wanted}: neither a file nor a family. `guide models` lists families.")
-    return file.read_text(encoding="utf-8")
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ModelError(f"GUIDE_CHAT_TEMPLATE = {wanted}: can't be read as UTF-8 text ({problem}).") from problem
 
 
 def check_token_ids(tokenizer: PreTrainedTokenizerBase, folder: Path, rows: int) -> None:

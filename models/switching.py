@@ -11,8 +11,12 @@ BASE = "__base__"
 
 
 def peft_name(name: str) -> str:
-    """What peft calls an adapter: a name like `lora`, alone, it would take for a part of its tensors' names."""
-    return f"adapter-{name}"
+    """What peft calls an adapter; no name that is given holds =.
+
+    Peft would take `lora`, alone or before an underscore, for a part of its tensors' names, and what ends like a module
+    that it trains whole for that module.
+    """
+    return f"adapter-{name.replace('_', '=')}="
 
 
 class Adapters:

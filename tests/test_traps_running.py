@@ -31,6 +31,8 @@ METHODS: dict[str, PeftConfig] = {
     "lora": LoraConfig(task_type=TASK, r=4, target_modules=LAYERS),
     "dora": LoraConfig(task_type=TASK, r=4, target_modules=LAYERS, use_dora=True),
     "rslora": LoraConfig(task_type=TASK, r=4, target_modules=LAYERS, use_rslora=True),
+    "lora with a norm": LoraConfig(task_type=TASK, r=4, target_modules=LAYERS, modules_to_save=["norm"]),
+    "lora with tokens": LoraConfig(task_type=TASK, r=4, target_modules=LAYERS, trainable_token_indices=[4, 5, 6]),
     "adalora": AdaLoraConfig(task_type=TASK, init_r=4, target_r=2, total_step=10, target_modules=LAYERS),
     "ia3": IA3Config(task_type=TASK, target_modules=LAYERS, feedforward_modules=["down_proj"]),
     "prefix": PrefixTuningConfig(task_type=TASK, num_virtual_tokens=4),

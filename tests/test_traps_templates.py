@@ -113,6 +113,9 @@ def test_a_template_can_be_set_by_family_or_file(base: Path, tmp_path: Path) -> 
     assert shown(chat, ASKED).startswith("说：只根据")
     with pytest.raises(ModelError, match="neither a file nor a family"):
         loaded(base, chat_template="klingon")
+    own.write_bytes("说：".encode("utf-16"))
+    with pytest.raises(ModelError, match=r"own\.jinja: can't be read as UTF-8"):
+        loaded(base, chat_template=str(own))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
