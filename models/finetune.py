@@ -16,7 +16,7 @@ from kb.settings import WEIGHTS
 from models.conversations import supervised_rows
 from models.families import family_of
 from models.fit import base_config
-from models.hub import model_name
+from models.hub import given_folder, model_name
 from models.inspect import MANIFEST, config_digest, fingerprint, locate, read_json
 from models.load import embedding_rows, load_base, pick_device
 from models.load_tokenizer import check_token_ids, chosen_template, load_tokenizer
@@ -128,7 +128,7 @@ def _describe(out: Path, origin: Origin, config: FinetuneConfig, record: Record,
 
 def _name_base(out: Path, origin: Origin) -> None:
     """Says where the base is to be found again: a hub id with its commit, a folder's path, a shipped one's name."""
-    if Path(origin.base).expanduser().is_dir():
+    if given_folder(origin.base):
         folder = origin.folder.resolve()
         named = {"base_model_name_or_path": folder.name if folder.is_relative_to(WEIGHTS) else str(folder)}
     else:

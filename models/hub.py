@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kb.errors import ModelError
 
-__all__ = ["find_model", "model_name"]
+__all__ = ["find_model", "given_folder", "model_name"]
 
 
 def find_model(
@@ -25,10 +25,9 @@ def find_model(
     Raises:
         ModelError: no such folder, and the hub doesn't have it, doesn't give it, can't be reached or must not be asked.
     """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    if folder := given_folder(name):
         return folder
-    if folder.is_absolute() or name.startswith(("~", ".")):
+    if Path(name).is_absolute() or name.startswith(("~", ".")):
         raise ModelError(f"{setting} = {name}: no such folder. Give a model's folder or a hub id.")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -53,6 +52,15 @@ def find_model(
             return snapshot(cached=False)
     except Exception as problem:  # the hub's client lets those of its HTTP client through
         raise ModelError(f"{setting} = {name}: {_reason(problem, identity, pinned or revision, setting)}") from problem
+
+
+def given_folder(name: str) -> Path | None:
+    """The folder of this path; None if it is none, or no path at all."""
+    try:
+        folder = Path(name).expanduser()
+        return folder if name and folder.is_dir() else None
+    except (OSError, ValueError, RuntimeError):  # too long, not to be written so, or the home of nobody
+        return None
 
 
 def model_name(folder: Path) -> str:

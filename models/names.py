@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from kb.errors import ConfigError
+from models.hub import given_folder
 
 
 def parse_adapters(setting: str) -> dict[str, str]:
@@ -16,7 +17,7 @@ def parse_adapters(setting: str) -> dict[str, str]:
     """
     if setting.strip() in ("", "none"):
         return {}
-    if Path(setting).expanduser().is_dir():
+    if given_folder(setting):
         return {safe_name(Path(setting).name): setting}
     adapters: dict[str, str] = {}
     for entry in setting.split(","):

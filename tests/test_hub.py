@@ -16,6 +16,7 @@ from models.finetune import FinetuneConfig, finetune
 from models.hub import find_model, model_name
 from models.inspect import inspect_adapter, locate
 from models.load import base_of
+from models.names import parse_adapters
 from models.rerank import load_reranker
 from tests.hub_server import FakeHub, commit_of, running_hub
 from tests.model_folders import edit_json, loaded
@@ -101,7 +102,18 @@ def test_what_the_hub_refuses_is_told_with_what_to_do(name: str, says: str) -> N
         load_reranker(Settings(reranker=name))
 
 
-@pytest.mark.parametrize("name", ["/nowhere/at/all", "./nowhere", "~/nowhere/at/all"])
+@pytest.mark.parametrize("name", ["/nowhere/at/all", "./nowhere", "~/nowhere", "~nobody-at-all/x", "/" + "a" * 300])
 def test_a_path_is_not_looked_for_on_the_hub(name: str) -> None:
     with pytest.raises(ModelError, match="no such folder"):
         find_model(name, "GUIDE_RERANKER")
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a/" * 3000, "a\0b", "https://huggingface.co/o/m", "@v1", ""])
+def test_what_is_no_name_is_said_to_be_none(name: str) -> None:
+    with pytest.raises(ModelError, match=r"neither a folder nor a hub id like owner/model"):
+        find_model(name, "GUIDE_RERANKER")
+
+
+def test_many_adapters_may_be_named_at_once() -> None:
+    setting = ",".join(f"name{number}=/somewhere/lora{number}" for number in range(300))
+    assert len(parse_adapters(setting)) == 300
