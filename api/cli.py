@@ -29,6 +29,8 @@ from api.commands import (
 )
 from api.options import complain
 
+TAKE_PATHS = ("ingest", "repair")
+
 app = typer.Typer(
     help="Ask a guide to language models and PEFT, or documents of your own, and see the lines each answer rests on.",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -91,6 +93,10 @@ def _open_closed_streams() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code."""
+    if arguments and arguments[0] in TAKE_PATHS and "" in arguments:
+        # It would be the folder that `guide` runs in, as a script's unset variable would have it.
+        complain("A path is empty. Give a file or a folder; `.` is this one.")
+        return 2
     try:
         code = app(arguments, prog_name="guide", standalone_mode=False)
         sys.stdout.flush()

@@ -60,6 +60,8 @@ def test_without_a_command_help_is_printed() -> None:
         (["search", "a?", "--top-k", "0"], "--top-k"),
         (["search", "a?", "--top-k", "many"], "--top-k"),
         (["search", "a?", "--device", "abacus"], "--device"),
+        (["ingest", ""], "empty"),
+        (["repair", "", "-o", "b"], "empty"),
         (["repair", "."], "--out"),
         (["repair", "-", "a.md", "-o", "b"], "alone"),
         (["repair", "a.md", "--json"], "--out"),
