@@ -6,16 +6,16 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from kb.names import organisations
 from kb.segment import information
 from kb.terms import ENGLISH_STOP_WORDS, HAN_START, content_words, terms
 from kb.unsaid import is_listed, unsaid_share
 from kb.variants import variants_of
+from rag.kinds import lacks_kind, names_maker
 
 __all__ = ["LOOKED_INTO", "Held", "Measures", "lacks_number", "measured", "probability"]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
-INTERCEPT, WEIGHTS = 0.5, (0.55, -1.67, 0.77, -1.24, 0.47, -0.59, -1.01, 1.04, -1.3, 1.81, -1.13)
+INTERCEPT, WEIGHTS = 0.35, (0.53, -1.62, 0.8, -1.21, 0.43, -0.66, -1.11, 0.98, -1.41, -1.5, 1.76, -1.18)
 
 # How much words say, in nats: so little that a word may be missing anywhere; what an English word or a number of
 # one or two digits says, a name, and a Chinese word that no dictionary has.
@@ -36,12 +36,6 @@ _FACT = re.compile(  # one number, name, date or place
     r"|谁|哪[位家]|哪[个所]?(?:公司|大学|机构|团队|人)|作者|创始人|哪一?年|什么时候|何时|几[月号]|哪天|啥时候|哪[里儿]|在哪|网址"
     r"|how (?:many|much|long|large|big|tall|old|fast)|\bwho\b|\bwhose\b|which (?:company|university|team|lab)"
     r"|\bwhen (?:was|were|did|is)\b|what (?:year|date)|\bwhere\b",
-    re.IGNORECASE,
-)
-_ORGANISATION = re.compile(
-    r"哪家|哪个?(?:公司|大学|学校|机构|团队|组织|厂商|实验室)|什么(?:公司|机构|团队|组织|厂商)|[来出]自哪"
-    r"|谁.{0,3}(?:开发|研发|推出|出品|发布|做)|\bwho (?:made|makes|builds?|built|(?:develop|releas|creat)e[sd]?)\b"
-    r"|which (?:company|university|team|lab|vendor|institute|organi[sz]ation)",
     re.IGNORECASE,
 )
 _ASKS_NUMBER = re.compile(
@@ -69,8 +63,9 @@ class Measures(NamedTuple):
     how seldom an answer does without them; `held` and `lacking` are what the best of the best passages in this regard
     has and lacks, words weighing by how much they say beyond common ones, and `relation` is what none of them has of
     the words beside names: what is asked of the things named. `how`, `fact` and `why` are 1 if that is asked for,
-    `numberless` if a number is that none of the best passages has, `maker` if an organisation is and the best passage
-    names one; `unknown` weighs the weightiest name that the knowledge base does not have.
+    `numberless` if a number is that none of the best passages has, `kindless` if a thing of some kind is and the best
+    passage names none, `maker` if an organisation is and it names one; `unknown` weighs the weightiest name that the
+    knowledge base does not have.
     """
 
     words: float
@@ -82,6 +77,7 @@ class Measures(NamedTuple):
     fact: float
     why: float
     numberless: float
+    kindless: float
     maker: float
     unknown: float
 
@@ -109,7 +105,8 @@ def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) ->
         fact=bool(_FACT.search(question)),
         why=bool(_WHY.search(question)),
         numberless=all(lacks_number(question, passage.text) for passage in best[:LOOKED_INTO]),
-        maker=_names_maker(question, best[0]),
+        kindless=lacks_kind(question, best[0].text, best[0].terms),
+        maker=names_maker(question, best[0].text, best[0].terms),
         unknown=max((needed[name] * (1 - known[name]) for name in names), default=0.0),
     )
 
@@ -117,14 +114,6 @@ def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) ->
 def lacks_number(question: str, text: str) -> bool:
     """Whether the question asks for a number and the text has none that is not a part of a name or of the question."""
     return bool(_ASKS_NUMBER.search(question)) and set(_NUMBER.findall(question)).issuperset(_NUMBER.findall(text))
-
-
-def _names_maker(question: str, passage: Held) -> bool:
-    """Whether an organisation is asked for and the passage names one that the question does not."""
-    if not _ORGANISATION.search(question):
-        return False
-    asked = set(terms(question))
-    return any(name in passage.terms and name not in asked for name in organisations())
 
 
 def probability(measures: Measures) -> float:
