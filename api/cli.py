@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -93,8 +94,7 @@ def _open_closed_streams() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code."""
-    if arguments and arguments[0] in TAKE_PATHS and "" in arguments:
-        # It would be the folder that `guide` runs in, as a script's unset variable would have it.
+    if _has_empty_path(arguments):
         complain("A path is empty. Give a file or a folder; `.` is this one.")
         return 2
     try:
@@ -114,3 +114,9 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code or 0
+
+
+def _has_empty_path(arguments: Sequence[str]) -> bool:
+    """Whether a script's unset variable stands for a path: it would be the folder that `guide` runs in."""
+    takes_paths = bool(arguments) and arguments[0] in TAKE_PATHS
+    return (takes_paths and "" in arguments) or "--home=" in arguments or ("--home", "") in pairwise(arguments)

@@ -1,11 +1,14 @@
 """One frozen settings object: flags over `GUIDE_*` environment variables over `guide.toml` over defaults."""
 
+import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from kb.errors import ConfigError
@@ -14,12 +17,14 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "kb" / "sources"
 WEIGHTS = ROOT / "models" / "weights"
 SETTINGS_FILE = "guide.toml"
+PREFIX = "GUIDE_"
+ALL_LISTED = "docs/settings.md lists them all."
 
 
 class Settings(BaseSettings):
     """Everything that can be set. Each field `x` is `GUIDE_X` in the environment and `x = …` in `guide.toml`."""
 
-    model_config = SettingsConfigDict(env_prefix="GUIDE_", frozen=True, extra="forbid", toml_file=SETTINGS_FILE)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", toml_file=SETTINGS_FILE)
 
     home: Path = Field(
         default_factory=lambda: platformdirs.user_data_path("guide"), description="where the knowledge base is kept"
@@ -92,6 +97,17 @@ class Settings(BaseSettings):
     )
     log_format: Literal["text", "json"] = Field(default="text", description="how `guide serve` logs to stderr")
 
+    @field_validator("home", mode="before")
+    @classmethod
+    def _named_folder(cls, home: Any) -> Any:
+        """The folder, `~` being the user's own; an empty name would be whatever folder `guide` runs in."""
+        if home == "":
+            raise ValueError("names no folder; `.` is this one")
+        try:
+            return Path(home).expanduser() if isinstance(home, str | Path) else home
+        except RuntimeError as problem:  # the home of nobody
+            raise ValueError(str(problem).rstrip(".")) from problem
+
     @field_validator("chroma_url", "chat_url")
     @classmethod
     def _server_address(cls, url: str | None) -> str | None:
@@ -128,16 +144,38 @@ def load_settings(**flags: Any) -> Settings:
     """The settings in force; flags that are None count as not given.
 
     Raises:
-        ConfigError: a value that can't be used, or a name in `guide.toml` that no setting has.
+        ConfigError: a value that can't be used, or a name in the environment or `guide.toml` that no setting has.
     """
+    for variable in os.environ:
+        if variable.upper().startswith(PREFIX):
+            _check_known(variable[len(PREFIX) :].lower(), f"The environment variable {variable}", PREFIX)
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as problem:
-        first = problem.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"Setting {name} = {first['input']!r}: {first['msg'].lower()}. "
-            f"Set GUIDE_{name.upper()} or `{name}` in {SETTINGS_FILE}; docs/settings.md lists them all."
-        ) from problem
-    except ValueError as problem:
+        raise ConfigError(_told(problem.errors()[0])) from problem
+    except (ValueError, OSError) as problem:
         raise ConfigError(f"{SETTINGS_FILE}: {problem}. Mend or remove the file.") from problem
+
+
+def _check_known(name: str, what: str, prefix: str = "") -> None:
+    """Raises ConfigError, which says of `what` that it is none and which may be meant, unless a setting has the name.
+
+    What it was set to is not shown: it may be a key.
+    """
+    if name in Settings.model_fields:
+        return
+    close = get_close_matches(name, Settings.model_fields, n=1)
+    spelling = prefix + (close[0].upper() if prefix else close[0]) if close else ""
+    meant = f"Write {spelling} if you mean that, else remove it" if close else "Remove it"
+    raise ConfigError(f"{what} sets nothing: there is no such setting. {meant}; {ALL_LISTED}")
+
+
+def _told(problem: ErrorDetails) -> str:
+    """A value that can't be used, in one line; a key is not shown."""
+    name = str(problem["loc"][0])
+    if problem["type"] == "extra_forbidden":
+        _check_known(name, f"{SETTINGS_FILE}: the line `{name}`")
+    secret = "SecretStr" in str(Settings.model_fields[name].annotation)
+    given = "" if secret else f" = {problem['input']!r}"
+    reason = problem["msg"].removeprefix("Value error, ").lower()
+    return f"Setting {name}{given}: {reason}. Set {PREFIX}{name.upper()} or `{name}` in {SETTINGS_FILE}; {ALL_LISTED}"

@@ -62,6 +62,8 @@ def test_without_a_command_help_is_printed() -> None:
         (["search", "a?", "--device", "abacus"], "--device"),
         (["ingest", ""], "empty"),
         (["repair", "", "-o", "b"], "empty"),
+        (["search", "a?", "--home", ""], "empty"),
+        (["search", "a?", "--home="], "empty"),
         (["repair", "."], "--out"),
         (["repair", "-", "a.md", "-o", "b"], "alone"),
         (["repair", "a.md", "--json"], "--out"),
