@@ -11,11 +11,13 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel
 
-from api.schemas import AskReply, CompareReply, DocumentList, DocumentRow, Health, Problem, Readiness, SearchReply
+from api.schemas import AskReply, CompareReply, DocumentList, DocumentRow, SearchReply
+from api.schemas_chat import ChatCompletion
 from api.schemas_documents import IngestedDoc, IngestedList, IngestStatus
 from api.schemas_evaluation import EvaluateStatus
-from api.schemas_openai import ChatCompletion, Chunk, ChunkList, EmbeddingList, ModelCard, ModelList
+from api.schemas_openai import Chunk, ChunkList, EmbeddingList, ModelCard, ModelList
 from api.schemas_repairs import DocumentOut
+from api.schemas_status import Health, Problem, Readiness
 from api.schemas_tables import TableList, TableOut
 from kb.errors import GuideError
 

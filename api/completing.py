@@ -6,18 +6,8 @@ from typing import Any
 
 from api.problems import describe
 from api.schemas import CitationOut
-from api.schemas_openai import (
-    ChatChoice,
-    ChatCompletion,
-    Chunk,
-    Completion,
-    Finish,
-    Said,
-    TextChoice,
-    UsageCount,
-    Writing,
-    now,
-)
+from api.schemas_chat import ChatChoice, ChatCompletion, Completion, Finish, Said, TextChoice, Writing, now
+from api.schemas_openai import Chunk, UsageCount
 from api.streaming import DONE, event
 from kb.records import Answer
 

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from api.schemas import Problem, ProblemForOpenAI
+from api.schemas_status import Problem, ProblemForOpenAI
 from kb.errors import (
     BusyError,
     ChatServerError,

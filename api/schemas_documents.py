@@ -6,7 +6,8 @@ from pydantic import Field, StringConstraints
 
 from api.jobs import Job
 from api.problems import describe
-from api.schemas import Asked, Problem, Wire
+from api.schemas import Asked, Wire
+from api.schemas_status import Problem
 from ingest.pipeline import Ingested
 from kb.store import DocumentInfo
 

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from api.jobs import Job
 from api.problems import describe
-from api.schemas import Asked, Problem, QuestionId, QuestionText, Wire
+from api.schemas import Asked, QuestionId, QuestionText, Wire
+from api.schemas_status import Problem
 from rag.evaluate import GradedQuestion
 
 Alternatives = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]

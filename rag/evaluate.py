@@ -222,7 +222,7 @@ def read_graded(file: Path) -> list[GradedQuestion]:
         InputError: there is no such file, it holds no question, or a line is something else.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # a text may hold U+2028, which `splitlines` splits at
     except OSError as problem:
         raise InputError(f"{file}: {problem.strerror or problem}. Give a JSON Lines file of questions.") from problem
     except UnicodeDecodeError as problem:

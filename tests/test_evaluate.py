@@ -162,6 +162,12 @@ def test_a_file_that_grades_nothing_is_named(tmp_path: Path, line: str, message:
     assert "q.jsonl" in str(caught.value)
 
 
+def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "q.jsonl"
+    file.write_bytes('{"question": "a\u2028b\x85c"}\r\n\n{"question": "d"}'.encode())
+    assert [one.text for one in read_graded(file)] == ["a\u2028b\x85c", "d"]
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.jsonl"):
         read_graded(tmp_path / "nowhere.jsonl")

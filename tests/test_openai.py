@@ -11,7 +11,9 @@ import openai
 import pytest
 from openai import OpenAI
 
+from api.schemas_chat import ChatRequest
 from kb.settings import Settings
+from models.chat import Message
 from tests.serving import running_guide
 
 QUESTION = "QLoRA 的适用场景是什么？"
@@ -84,6 +86,31 @@ def test_a_follow_up_is_made_whole(client: OpenAI) -> None:
     reply = client.chat.completions.create(model="guide", messages=asked("LoRA 的优点是什么？", "……", "那 QLoRA 呢？"))
     choice: Any = reply.choices[0]
     assert choice.question == "QLoRA 的优点是什么？"
+
+
+def calling(text: str | None) -> Any:
+    """A conversation in which another model called a tool, saying `text` beside, and that one answered."""
+    call = {"id": "1", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+    return [
+        *asked(QUESTION),
+        {"role": "assistant", "content": text, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "QLoRA 要的显存少。"},
+    ]
+
+
+@pytest.mark.parametrize("text", [None, "", "我查一下。"])
+def test_a_conversation_with_tools_goes_on(client: OpenAI, text: str | None) -> None:
+    plain = client.chat.completions.create(model="chat", messages=calling(text), max_tokens=4)
+    assert plain.choices[0].message.content
+    choice: Any = client.chat.completions.create(model="guide", messages=calling(text)).choices[0]
+    assert choice.question == QUESTION
+    assert "[1]" in choice.message.content
+
+
+def test_what_a_tool_said_is_read_where_no_document_is() -> None:
+    request = ChatRequest(messages=calling(None))
+    assert request.turns == [Message("user", QUESTION), Message("user", "QLoRA 要的显存少。")]
+    assert request.turns_without_tools == [Message("user", QUESTION)]
 
 
 def test_a_stream_brings_the_same_text_in_pieces(client: OpenAI) -> None:
@@ -182,6 +209,7 @@ def test_chunks_come_with_their_neighbours(plain_http: httpx2.Client) -> None:
         ("chat/completions", {"messages": []}, "messages"),
         ("chat/completions", {"messages": [{"role": "assistant", "content": "a"}]}, "user"),
         ("chat/completions", {"messages": [{"role": "user", "content": " "}]}, "user"),
+        ("chat/completions", {"messages": [{"role": "tool", "content": None}]}, "user"),
         ("chat/completions", {"messages": [{"role": "user", "content": "a"}], "n": 2}, "n"),
         ("chat/completions", {"messages": [{"role": "user", "content": "问" * 20_000}]}, "tokens"),
         ("completions", {"prompt": ["a", "b"]}, "prompt"),

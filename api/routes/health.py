@@ -7,7 +7,7 @@ from fastapi import APIRouter, Header, Response
 
 from api.observe import CONTENT_TYPE_LATEST
 from api.routes.dependencies import GivenMetrics, GivenServices
-from api.schemas import Health, Readiness
+from api.schemas_status import Health, Readiness
 
 router = APIRouter(tags=["health"])
 

@@ -15,11 +15,8 @@ from api.completing import ChatReply, TextReply
 from api.naming import all_models, named_model
 from api.problems import documented
 from api.routes.dependencies import GivenDesk, GivenServices
+from api.schemas_chat import ChatCompletion, ChatRequest, Completion, CompletionRequest
 from api.schemas_openai import (
-    ChatCompletion,
-    ChatRequest,
-    Completion,
-    CompletionRequest,
     Embedding,
     EmbeddingList,
     EmbeddingRequest,
@@ -100,11 +97,11 @@ async def _answer(
 ) -> Response | ChatCompletion | Completion:
     from rag.answer import Asking
 
-    turns = asked.turns
-    if turns[-1].role != "user" or not turns[-1].content.strip():
-        raise InputError("messages: the last one must be the user's, and hold text.")
     named = await run_in_threadpool(named_model, services, asked.model)
     from_documents = named.from_documents if asked.use_context is None else asked.use_context
+    turns = asked.turns_without_tools if from_documents else asked.turns
+    if not turns or turns[-1].role != "user" or not turns[-1].content.strip():
+        raise InputError("messages: the last one must be the user's, and hold text.")
     asking = Asking(
         mode="rag" if from_documents else "plain",
         adapter=named.adapter,
