@@ -15,7 +15,7 @@ from rag.kinds import lacks_kind, names_maker
 __all__ = ["LOOKED_INTO", "Held", "Measures", "lacks_number", "measured", "probability"]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
-INTERCEPT, WEIGHTS = 0.36, (0.54, -1.61, 0.82, -1.21, 0.46, -0.62, -1.06, 0.91, -1.21, -1.36, 1.62, -1.08)
+INTERCEPT, WEIGHTS = 0.38, (0.53, -1.56, 0.84, -1.22, 0.46, -0.68, -1.13, -1.23, -1.42, 1.74, -1.1)
 
 # How much words say, in nats: so little that a word may be missing anywhere; what an English word or a number of
 # one or two digits says, a name, and a Chinese word that no dictionary has.
@@ -30,7 +30,6 @@ _SHORT_NUMBER = re.compile(r"\d{1,2}")
 _HOW = re.compile(
     r"(?:怎么|咋)(?![样会]|回事)|怎样|如何|\bhow (?:to|(?:do|can|should) (?:i|you|we|one))\b", re.IGNORECASE
 )
-_WHY = re.compile(r"为什么|为何|为啥|原因|凭什么|怎么会|(?:怎么|咋)回事|\bwhy\b", re.IGNORECASE)
 _FACT = re.compile(  # one number, name, date or place
     r"多少|百分之几|多[长大高快久宽深远]|(?<![哪好])几[^个句乎何]|几个"
     r"|谁|哪[位家]|哪[个所]?(?:公司|大学|机构|团队|人)|作者|创始人|哪一?年|什么时候|何时|几[月号]|哪天|啥时候|哪[里儿]|在哪|网址"
@@ -62,10 +61,10 @@ class Measures(NamedTuple):
     `words` is how many the question has, ten at most. `unsaid` is what the best passage lacks of it, words weighing by
     how seldom an answer does without them; `held` and `lacking` are what the best of the best passages in this regard
     has and lacks, words weighing by how much they say beyond common ones, and `relation` is what none of them has of
-    the words beside names: what is asked of the things named. `how`, `fact` and `why` are 1 if that is asked for,
-    `numberless` if a number is that none of the best passages has, `kindless` if a thing of some kind is and the best
-    passage names none, `maker` if an organisation is and it names one; `unknown` weighs the weightiest name that the
-    knowledge base does not have.
+    the words beside names: what is asked of the things named. `how` and `fact` are 1 if that is asked for, `numberless`
+    if a number is that none of the best passages has, `kindless` if a thing of some kind is and the best passage names
+    none, `maker` if an organisation is and it names one; `unknown` weighs the weightiest name that the knowledge base
+    does not have.
     """
 
     words: float
@@ -75,7 +74,6 @@ class Measures(NamedTuple):
     relation: float
     how: float
     fact: float
-    why: float
     numberless: float
     kindless: float
     maker: float
@@ -103,7 +101,6 @@ def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) ->
         relation=_lacking(beside, found),
         how=bool(_HOW.search(question)),
         fact=bool(_FACT.search(question)),
-        why=bool(_WHY.search(question)),
         numberless=all(lacks_number(question, passage.text) for passage in best[:LOOKED_INTO]),
         kindless=lacks_kind(question, best[0].text, best[0].terms),
         maker=names_maker(question, best[0].text, best[0].terms),
