@@ -2,7 +2,8 @@
 
 `variants.tsv` is learnt by `models/learn_variants.py`. The other tables are written by hand, for Chinese and English in
 general and without regard to any document: each line of `synonyms.tsv` has terms of one meaning, each of
-`dictionary.tsv` an English word with its translations, and `kb/names.py` has the names of things.
+`dictionary.tsv` an English word with its translations, and `kb/names.py` has the names of things. Each line of
+`opposites.tsv` has words of two opposite meanings.
 """
 
 from collections import defaultdict
@@ -13,10 +14,10 @@ from pathlib import Path
 
 from kb.names import names
 
-__all__ = ["translations", "variants_of"]
+__all__ = ["opposites_of", "translations", "variants_of"]
 
-TRANSLATIONS, DICTIONARY, SYNONYMS = (
-    Path(__file__).parent / f"{name}.tsv" for name in ("variants", "dictionary", "synonyms")
+TRANSLATIONS, DICTIONARY, SYNONYMS, OPPOSITES = (
+    Path(__file__).parent / f"{name}.tsv" for name in ("variants", "dictionary", "synonyms", "opposites")
 )
 MOST = 6  # translations of one term that are learnt
 LEAST = 0.15
@@ -36,6 +37,21 @@ def variants_of(term: str) -> tuple[tuple[str, float], ...]:
         for base in _bases(term):
             found = found | {base: SYNONYM} | table[base] if base in table else found
     return tuple(sorted(found.items(), key=lambda each: -each[1]))
+
+
+def opposites_of(term: str) -> frozenset[str]:
+    """The terms by which a question whether something is so may be answered with no: 闭源 for 开源."""
+    return _opposites().get(term, frozenset())
+
+
+@cache
+def _opposites() -> dict[str, frozenset[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for row in _rows(OPPOSITES):
+        for one, other in permutations([words.split(" ") for words in row], 2):
+            for term in one:
+                found[term].update(other)
+    return {term: frozenset(others) for term, others in found.items()}
 
 
 def _bases(word: str) -> Iterator[str]:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 from kb.segment import information
 from kb.terms import ENGLISH_STOP_WORDS, HAN_START, content_words, terms
 from kb.unsaid import is_listed, unsaid_share
-from kb.variants import variants_of
+from kb.variants import opposites_of, variants_of
 from rag.kinds import lacks_kind, names_maker
 
 __all__ = ["LOOKED_INTO", "Held", "Measures", "lacks_number", "measured", "probability"]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
-INTERCEPT, WEIGHTS = 0.38, (0.53, -1.56, 0.84, -1.22, 0.46, -0.68, -1.13, -1.23, -1.42, 1.74, -1.1)
+INTERCEPT, WEIGHTS = 0.38, (0.53, -1.56, 0.84, -1.26, 0.5, -0.67, -1.13, -1.24, -1.41, 1.75, -1.07)
 
 # How much words say, in nats: so little that a word may be missing anywhere; what an English word or a number of
 # one or two digits says, a name, and a Chinese word that no dictionary has.
@@ -35,6 +35,11 @@ _FACT = re.compile(  # one number, name, date or place
     r"|谁|哪[位家]|哪[个所]?(?:公司|大学|机构|团队|人)|作者|创始人|哪一?年|什么时候|何时|几[月号]|哪天|啥时候|哪[里儿]|在哪|网址"
     r"|how (?:many|much|long|large|big|tall|old|fast)|\bwho\b|\bwhose\b|which (?:company|university|team|lab)"
     r"|\bwhen (?:was|were|did|is)\b|what (?:year|date)|\bwhere\b",
+    re.IGNORECASE,
+)
+_WHETHER = re.compile(
+    r"[吗么][？?]?\s*$|是否|是不是|能不能|可不可以|会不会|算不算"
+    r"|^\s*(?:is|are|was|were|do|does|did|can|could|will|has|have)\b",
     re.IGNORECASE,
 )
 _ASKS_NUMBER = re.compile(
@@ -91,7 +96,11 @@ def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) ->
     says = {word: NAME - COMMON if word in names else _says(word) for word in words}
     telling = {word: nats for word, nats in says.items() if nats > LEAST}
     beside = {word: nats for word, nats in telling.items() if word not in names}
-    found = [{word: _match(word, passage.text, passage.terms) for word in words} for passage in best[:LOOKED_INTO]]
+    opposites = {word: opposites_of(word.casefold()) if _WHETHER.search(question) else () for word in words}
+    found = [
+        {word: max(_match(each, passage.text, passage.terms) for each in (word, *opposites[word])) for word in words}
+        for passage in best[:LOOKED_INTO]
+    ]
     known = {name: max(_known(name, vocabulary), *(matches[name] for matches in found)) for name in names}
     return Measures(
         words=min(len(words), MOST_WORDS),

@@ -40,6 +40,12 @@ def test_a_word_is_said_by_its_translation_and_by_its_synonym() -> None:
     assert of("怎么关掉它", "可以停用它").unsaid < of("怎么关掉它", "可以合并它").unsaid
 
 
+def test_whether_something_is_so_is_answered_by_its_opposite_too() -> None:
+    assert of("Claude 开源吗？", "Claude 是闭源的模型。").unsaid == 0
+    assert of("Is Claude open-source?", "Claude is proprietary.").unsaid == 0
+    assert of("哪里开源 Claude？", "Claude 是闭源的模型。").unsaid > 0
+
+
 def test_what_several_passages_say_apart_is_not_held_together() -> None:
     apart = of("BitFit 的显存", "BitFit 训练偏置。", "QLoRA 省显存。")
     together = of("BitFit 的显存", "BitFit 训练偏置。", "BitFit 省显存。")
