@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
@@ -193,7 +193,9 @@ def kill_again_and_again(folder: Folder, kills: int, drawn: random.Random) -> di
     reach = seconds
     for edition in range(1, kills + 1):
         if drawn.random() < FRESH:
-            shutil.rmtree(folder.settings.home)
+            while folder.settings.home.exists():
+                with suppress(FileNotFoundError):  # SQLite, closing what was checked, has just removed its log
+                    shutil.rmtree(folder.settings.home)
             state = {}
         folder.write(edition)
         ingest_and_kill(folder.settings, folder.path, drawn.uniform(0, reach))
