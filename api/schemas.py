@@ -85,7 +85,8 @@ class CompareRequest(Asked):
 Pages = Annotated[
     tuple[int, int] | None,
     Field(
-        exclude_if=lambda pages: pages is None, description="the first and the last, in a PDF; nothing else has them"
+        exclude_if=lambda pages: pages is None,
+        description="the first and the last, in a PDF, or of slides; nothing else has them",
     ),
 ]
 

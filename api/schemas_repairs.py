@@ -41,7 +41,7 @@ class RepairOut(Wire):
 
 
 class DocumentOut(Wire):
-    """A document as it is known: its restored text, and what was inferred in it; a PDF has the line of each page."""
+    """A document as it is known: its restored text, what was inferred in it, and where its pages begin."""
 
     id: str
     name: str

@@ -27,7 +27,7 @@ class ReadDocument:
 def read_document(raw: RawDocument) -> ReadDocument:
     """The document that the bytes are, decoded and mojibake restored, with its passages and tables.
 
-    Its title is its first heading or else its name.
+    Its title is the one it has beside its text (a book), else its first heading (but for a workbook), else its name.
 
     Raises:
         InputError: the bytes are no document that can be read.
@@ -48,7 +48,7 @@ def read_document(raw: RawDocument) -> ReadDocument:
     )
     passages = split_passages(document)
     headings = (passage.section[0] for passage in passages if passage.section)
-    document = replace(document, title=next(headings, document.title))
+    document = replace(document, title=decoded.title or next(headings, document.title))
     return ReadDocument(document, passages, find_tables(document))
 
 

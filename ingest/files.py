@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TEXTS = (".md", ".markdown", ".txt", ".rst", ".html", ".htm", ".csv", ".tsv")
-DOCUMENTS = (*TEXTS, ".docx", ".pdf")
+DOCUMENTS = (*TEXTS, ".docx", ".xlsx", ".pptx", ".epub", ".pdf")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 

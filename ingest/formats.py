@@ -1,33 +1,39 @@
-"""Word, HTML, PDF and CSV documents as Markdown, so that headings, lists and tables are what they are in a text."""
+"""Documents of other programs as Markdown, so that headings, lists and tables are what they are in a text."""
 
 import io
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import TypeVar
 
 from ingest.formats_csv import CSV, csv_table
+from ingest.formats_epub import read_book
+from ingest.formats_html import html_text, is_html, page_of
+from ingest.formats_packed import Packed, packed_kind, unpacked
 from ingest.formats_pdf import pdf_pages
+from ingest.formats_pptx import slide_texts
+from ingest.formats_xlsx import workbook_text
 from ingest.read import Decoded, decode
 from kb.errors import InputError
 from kb.records import RawDocument
 
 __all__ = ["read_as_text"]
 
-# Bytes that a Word document may grow by when it is unpacked, which pictures don't. A book's text has ten million, and
-# what is made to be slow takes 7 s and 60 MB of memory for each million.
-MOST_UNPACKED = 30_000_000
-HTML = re.compile(  # each comment ends where it ends: looking for other ends would take twice as long with each comment
-    r"\s*(?:<\?xml[^>]*>\s*)?(?:(?><!--.*?-->)\s*)*+<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL
-)
-BESIDE_THE_TEXT = ("script", "style", "template", "noscript", "svg", "nav", "title", "footer", "iframe")
+OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+LOCKED_OFFICE = "EncryptedPackage".encode("utf-16-le")  # what a document of Office with a password holds
+PICTURES = "If its pages are pictures, have them read first (OCR: ocrmypdf, say)."
+NO_TEXT = {
+    "xlsx": "If its cells are formulas, open it in Excel or LibreOffice and save it: what they give is kept then.",
+    "pptx": "If its slides are pictures, have them read first (OCR), or give their text as Markdown.",
+}
 EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 
 T = TypeVar("T")
 
 
 def read_as_text(raw: RawDocument) -> Decoded:
-    """A document's text: that of Word (.docx), HTML, PDF and CSV as Markdown, any other as its bytes say it (`decode`).
+    """A document's text: of Word, Excel, PowerPoint, EPUB, HTML, PDF and CSV as Markdown, else as its bytes say it.
 
     What is no text in them is left out: pictures, scripts, menus, and the head and foot of pages.
 
@@ -35,16 +41,41 @@ def read_as_text(raw: RawDocument) -> Decoded:
         InputError: the document is damaged, locked, of a format that is not read, or holds no text.
     """
     if raw.data.startswith(b"%PDF-"):
-        pages = _attempt(raw, lambda: pdf_pages(raw.data))
-        return Decoded(_tidy(raw, "\n\n".join(filter(None, pages))), "pdf", tuple(_first_lines(pages)))
-    if _is_word(raw):
-        return Decoded(_tidy(raw, _attempt(raw, lambda: _word_text(raw.data))), "docx")
+        return _tidied(raw, _attempt(raw, lambda: _paged("pdf", pdf_pages(raw.data))))
+    if kind := packed_kind(raw.data):
+        return _tidied(raw, _attempt(raw, lambda: _unpacked(raw, kind)))
+    if raw.data.startswith(OLD_OFFICE) and LOCKED_OFFICE in raw.data:
+        raise InputError(f"{raw.name}: it needs a password. Save it without one.")
     decoded = decode(raw)
-    if HTML.match(decoded.text):
-        return Decoded(_tidy(raw, _attempt(raw, lambda: _markdown(decoded.text))), decoded.encoding)
+    if is_html(decoded.text):
+        return _tidied(raw, Decoded(_attempt(raw, lambda: html_text(page_of(decoded.text))), decoded.encoding))
     if raw.name.lower().endswith(CSV):
-        return Decoded(_tidy(raw, _attempt(raw, lambda: csv_table(decoded.text))), decoded.encoding)
+        return _tidied(raw, Decoded(_attempt(raw, lambda: csv_table(decoded.text)), decoded.encoding))
     return decoded
+
+
+def _unpacked(raw: RawDocument, kind: Packed) -> Decoded:
+    with unpacked(raw.data, kind) as archive:
+        if kind == "xlsx":
+            return Decoded(workbook_text(archive, raw.data), kind, title=PurePosixPath(raw.name).stem)
+        if kind == "pptx":
+            return _paged(kind, slide_texts(raw.data))
+        if kind == "epub":
+            book = read_book(archive)
+            return Decoded(book.text, kind, title=book.title)
+        return Decoded(_word_text(raw.data), kind)
+
+
+def _word_text(data: bytes) -> str:
+    import mammoth
+
+    no_picture = mammoth.images.img_element(lambda _: {})
+    return html_text(page_of(mammoth.convert_to_html(io.BytesIO(data), convert_image=no_picture).value))
+
+
+def _paged(kind: str, pages: Sequence[str]) -> Decoded:
+    """Pages that have no empty lines at their ends, nor two in a row, set apart by an empty line."""
+    return Decoded("\n\n".join(filter(None, pages)), kind, tuple(_first_lines(pages)))
 
 
 def _attempt(raw: RawDocument, convert: Callable[[], T]) -> T:
@@ -54,18 +85,16 @@ def _attempt(raw: RawDocument, convert: Callable[[], T]) -> T:
     except InputError as problem:
         raise InputError(f"{raw.name}: {problem}") from problem
     except Exception as problem:  # a parser fails in its own ways on bytes that are somebody else's
-        reason = str(problem).rstrip(".") or type(problem).__name__
+        reason = " ".join(str(problem).split()).rstrip(".") or type(problem).__name__
         raise InputError(
             f"{raw.name}: it can't be read ({reason}). Save it again, or convert it to Markdown."
         ) from problem
 
 
-def _tidy(raw: RawDocument, text: str) -> str:
-    if not text.strip():
-        raise InputError(
-            f"{raw.name}: there is no text in it. If its pages are pictures, have them read first (OCR: ocrmypdf, say)."
-        )
-    return EMPTY_LINES.sub("\n\n", text).strip() + "\n"
+def _tidied(raw: RawDocument, decoded: Decoded) -> Decoded:
+    if not decoded.text.strip():
+        raise InputError(f"{raw.name}: there is no text in it. {NO_TEXT.get(decoded.encoding, PICTURES)}")
+    return replace(decoded, text=EMPTY_LINES.sub("\n\n", decoded.text).strip() + "\n")
 
 
 def _first_lines(pages: Sequence[str]) -> Iterator[int]:
@@ -74,36 +103,3 @@ def _first_lines(pages: Sequence[str]) -> Iterator[int]:
     for page in pages:
         yield line
         line += page.count("\n") + 2 if page else 0
-
-
-def _is_word(raw: RawDocument) -> bool:
-    """Whether it is a Word document. A damaged archive is none: `decode` then says that it is an archive."""
-    if not raw.data.startswith(b"PK\x03\x04"):
-        return False
-    try:
-        with zipfile.ZipFile(io.BytesIO(raw.data)) as parts:
-            return "word/document.xml" in parts.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
-
-
-def _word_text(data: bytes) -> str:
-    import mammoth
-
-    with zipfile.ZipFile(io.BytesIO(data)) as parts:
-        if sum(part.file_size for part in parts.infolist()) > MOST_UNPACKED + len(data):
-            raise InputError(f"its text unpacks to more than {MOST_UNPACKED // 1_000_000} MB. Split it.")
-    no_picture = mammoth.images.img_element(lambda _: {})
-    return _markdown(mammoth.convert_to_html(io.BytesIO(data), convert_image=no_picture).value)
-
-
-def _markdown(html: str) -> str:
-    from bs4 import BeautifulSoup
-    from markdownify import MarkdownConverter
-
-    page = BeautifulSoup(html, "html.parser")
-    for element in page(BESIDE_THE_TEXT):
-        element.decompose()
-    options: dict[str, Any] = {"escape_asterisks": False, "escape_underscores": False, "escape_misc": False}
-    converter = MarkdownConverter(heading_style="ATX", bullets="-", strip=["img"], table_infer_header=True, **options)
-    return converter.convert_soup(page)

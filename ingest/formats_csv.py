@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Sequence
+
+from ingest.formats_table import markdown_table
 
 __all__ = ["CSV", "csv_table"]
 
@@ -17,13 +18,4 @@ def csv_table(text: str) -> str:
     """
     first_line = text.lstrip().partition("\n")[0]
     delimiter = max(DELIMITERS, key=first_line.count)
-    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if any(map(str.strip, row))]
-    if not rows:
-        return ""
-    width = max(map(len, rows))
-    header, *others = [_line([*row, *[""] * (width - len(row))]) for row in rows]
-    return "\n".join([header, _line(["---"] * width), *others])
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+    return markdown_table(list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)))

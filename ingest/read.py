@@ -30,7 +30,7 @@ HIGH = re.compile(r"[^\x00-\x7f]")
 # Formats that hold text but are none, by their first bytes.
 OTHER_FORMATS = (
     (b"%PDF-", "a PDF"),
-    (b"PK\x03\x04", "a ZIP archive (.docx, .xlsx, .pptx and .epub are too)"),
+    (b"PK\x03\x04", "a ZIP archive, or a .docx, .xlsx, .pptx or .epub that is damaged"),
     (b"PK\x05\x06", "an empty ZIP archive"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a document of an older Word, Excel or PowerPoint"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -53,12 +53,14 @@ COHERENCE = 0.5
 class Decoded:
     """A document's text, code point for code point what its bytes say, and the encoding that says it.
 
-    `page_starts` has the line on which each page begins; it is empty where there are none.
+    `page_starts` has the line on which each page begins; it is empty where there are none. `title` is what the document
+    is called if that is not its first heading.
     """
 
     text: str
     encoding: str
     page_starts: tuple[int, ...] = ()
+    title: str = ""
 
 
 def raw_document(name: str, data: bytes) -> RawDocument:

@@ -44,7 +44,7 @@ class Document:
     `damage` names the kinds of mojibake that were undone, in the order in which they were undone; empty when clean.
     `received` is the text before that, line for line; None where it is the same. `id` is stable over a document's
     versions (it follows from the name); `sha256` is that of the received bytes. `page_starts` has the line on which
-    each page of a PDF begins; it is empty for all else.
+    each page of a PDF, or slide, begins; it is empty for all else.
     """
 
     id: str

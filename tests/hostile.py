@@ -1,11 +1,13 @@
 """Hostile uploads for hypothesis: names that lead elsewhere, and bytes that want to cost, to crash or to be run."""
 
 import gzip
-import io
 import json
-import zipfile
 
 from hypothesis import strategies as st
+from openpyxl import Workbook
+from pptx import Presentation
+
+from tests.packed import SHEET, book, page, saved, string_cell, with_part, zipped
 
 BLANK = 3_000_000  # bytes that compress to next to nothing
 DEEP = 3000
@@ -18,14 +20,10 @@ DOCX_PARTS = {
     "</w:r></w:p></w:body></w:document>",
 }
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
-
-
-def _zipped(parts: dict[str, str | bytes]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, part in parts.items():
-            archive.writestr(name, part)
-    return packed.getvalue()
+LAUGHING = f"<!DOCTYPE w [<!ENTITY l0 'ha'>{LAUGHS}]><w>&l9;</w>"
+WIDE = "".join(f'<row r="{n}">{string_cell(f"XFD{n}")}</row>' for n in range(1, 2000))
+MERGED = "<mergeCells>" + '<mergeCell ref="A1:XFD1048576"/>' * 2000 + "</mergeCells>"
+SHEET_PART, DECK_PART = "xl/worksheets/sheet1.xml", "ppt/presentation.xml"
 
 
 def _nested_table(rows: int, columns: int) -> str:
@@ -33,17 +31,30 @@ def _nested_table(rows: int, columns: int) -> str:
 
 
 FILES: dict[str, bytes] = {
-    "bomb.zip": _zipped({"a.md": b"\0" * BLANK}),
-    "bomb of bombs.zip": _zipped({f"{n}.zip": _zipped({"a.md": b"\0" * BLANK}) for n in range(3)}),
-    "way out.zip": _zipped({"../../out.md": "# 外面", "/out.md": "# 外面"}),
-    "bomb.docx": _zipped({**DOCX_PARTS, "word/document.xml": b"<w:t>" + b"a" * BLANK}),
-    "laughs.docx": _zipped({**DOCX_PARTS, "word/document.xml": f"<!DOCTYPE w [<!ENTITY l0 'ha'>{LAUGHS}]><w>&l9;</w>"}),
-    "plain.docx": _zipped(dict(DOCX_PARTS)),
-    "deep.docx": _zipped({**DOCX_PARTS, "word/document.xml": "<w:document>" * DEEP}),
-    "reads.docx": _zipped({**DOCX_PARTS, "_rels/.rels": DOCX_PARTS["_rels/.rels"].replace("word/", "/etc/passwd#")}),
+    "bomb.zip": zipped({"a.md": b"\0" * BLANK}),
+    "bomb of bombs.zip": zipped({f"{n}.zip": zipped({"a.md": b"\0" * BLANK}) for n in range(3)}),
+    "way out.zip": zipped({"../../out.md": "# 外面", "/out.md": "# 外面"}),
+    "bomb.docx": zipped({**DOCX_PARTS, "word/document.xml": b"<w:t>" + b"a" * BLANK}),
+    "laughs.docx": zipped({**DOCX_PARTS, "word/document.xml": LAUGHING}),
+    "plain.docx": zipped(dict(DOCX_PARTS)),
+    "deep.docx": zipped({**DOCX_PARTS, "word/document.xml": "<w:document>" * DEEP}),
+    "reads.docx": zipped({**DOCX_PARTS, "_rels/.rels": DOCX_PARTS["_rels/.rels"].replace("word/", "/etc/passwd#")}),
+    "bomb.xlsx": with_part(saved(Workbook()), SHEET_PART, SHEET.format(" " * BLANK, "")),
+    "laughs.xlsx": with_part(saved(Workbook()), SHEET_PART, LAUGHING),
+    "laughs in UTF-16.xlsx": with_part(saved(Workbook()), SHEET_PART, LAUGHING, "utf-16"),
+    "plain.xlsx": with_part(saved(Workbook()), SHEET_PART, SHEET.format(f'<row r="1">{string_cell("A1")}</row>', "")),
+    "wide.xlsx": with_part(saved(Workbook()), SHEET_PART, SHEET.format(WIDE, "")),
+    "merged.xlsx": with_part(saved(Workbook()), SHEET_PART, SHEET.format(WIDE, MERGED)),
+    "deep.pptx": with_part(saved(Presentation()), DECK_PART, "<p>" * DEEP),
+    "laughs.pptx": with_part(saved(Presentation()), DECK_PART, LAUGHING),
+    "laughs in UTF-16.pptx": with_part(saved(Presentation()), DECK_PART, LAUGHING, "utf-16"),
+    "plain.epub": book(),
+    "steps out.epub": book(**{"META-INF/container.xml": "<rootfile full-path='../../../etc/passwd'/>"}),
+    "laughs.epub": book(**{"OEBPS/content.opf": LAUGHING}),
+    "deep.epub": book(**{"OEBPS/text/b.xhtml": page("<div>" * DEEP)}),
     "bomb.gz": gzip.compress(b"\0" * BLANK),
     "text.gz": gzip.compress("# 标题\n\n正文。\n".encode()),
-    "laughs.xml": f"<!DOCTYPE w [<!ENTITY l0 'ha'>{LAUGHS}]><w>&l9;</w>".encode(),
+    "laughs.xml": LAUGHING.encode(),
     "reads.xml": b"<!DOCTYPE w [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><w>&x;</w>",
     "page.html": "<html><head><meta charset=gb2312><title>题</title></head><body><p>正文<script>x()</script>".encode(),
     "deep.html": b"<div>" * DEEP,

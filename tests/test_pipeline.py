@@ -271,9 +271,9 @@ def test_folders_without_documents_and_odd_files_are_named(tmp_path: Path) -> No
 
 def test_files_of_other_kinds_are_counted(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
-    for name in ("a.md", "b.XLSX", "below/c.xlsx", "below/LICENSE", ".hidden.png", "below/d.pdf"):
+    for name in ("a.md", "b.XLS", "below/c.xls", "below/LICENSE", ".hidden.png", "below/d.pdf"):
         (tmp_path / name).write_text("a")
-    assert other_kinds([tmp_path, tmp_path / "b.XLSX"]) == {".xlsx": 2, "LICENSE": 1}
+    assert other_kinds([tmp_path, tmp_path / "b.XLS"]) == {".xls": 2, "LICENSE": 1}
 
 
 def test_links_that_go_round_in_circles_end(tmp_path: Path) -> None:

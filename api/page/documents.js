@@ -63,7 +63,7 @@ function showAll(root) {
 }
 
 function dropZone(take) {
-  const input = el("input", { type: "file", multiple: true, accept: ".md,.markdown,.txt,.rst,.html,.htm,.docx,.pdf,.csv,.tsv,text/*", class: "unseen" });
+  const input = el("input", { type: "file", multiple: true, accept: ".md,.markdown,.txt,.rst,.html,.htm,.docx,.xlsx,.pptx,.epub,.pdf,.csv,.tsv,text/*", class: "unseen" });
   input.addEventListener("change", () => {
     take(input.files);
     input.value = "";

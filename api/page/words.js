@@ -89,7 +89,7 @@ export const WORDS = {
     kind_code: "代码",
 
     documentsTitle: "文档",
-    documentsLead: "Markdown、纯文本、Word、网页、PDF 与 CSV；UTF-8、GBK、Big5、UTF-16 皆可，乱码会被还原，推断的字会标出把握。",
+    documentsLead: "Markdown、纯文本、Word、Excel、PowerPoint、网页、EPUB、PDF 与 CSV；UTF-8、GBK、Big5、UTF-16 皆可，乱码会被还原，推断的字会标出把握。",
     drop: "把文件拖到这里，或",
     choose: "选择文件",
     uploading: "正在上传",
@@ -240,7 +240,7 @@ export const WORDS = {
 
     documentsTitle: "Documents",
     documentsLead:
-      "Markdown, plain text, Word, web pages, PDF and CSV, in UTF-8, GBK, Big5 or UTF-16. Mojibake is restored; inferred characters say how sure they are.",
+      "Markdown, plain text, Word, Excel, PowerPoint, web pages, EPUB, PDF and CSV, in UTF-8, GBK, Big5 or UTF-16. Mojibake is restored; inferred characters say how sure they are.",
     drop: "Drop files here, or",
     choose: "choose files",
     uploading: "Sending",
