@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,6 +45,14 @@ def other_kinds(paths: Sequence[Path]) -> Counter[str]:
     return Counter(file.suffix.lower() or file.name for file in files if file.suffix.lower() not in DOCUMENTS)
 
 
+def no_files(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
+    """What is named like a document below these folders and is no file, and what it is."""
+    for path in (path for path in paths if path.is_dir()):
+        for file in _visible(path):
+            if file.suffix.lower() in DOCUMENTS and (what := _no_file(file)):
+                yield file, what
+
+
 def readable_name(name: str) -> str:
     """A file name as text: composed characters, and names that were written in GBK read as that."""
     data = os.fsencode(name)
@@ -70,7 +79,7 @@ def _given(path: Path) -> Iterator[Found]:
 def _below(folder: Path, suffixes: Sequence[str]) -> Iterator[Found]:
     """The documents below a folder, in order, and the folders there that can't be read."""
     closed: list[OSError] = []
-    files = [file for file in _visible(folder, closed.append) if file.suffix.lower() in suffixes and file.is_file()]
+    files = [file for file in _visible(folder, closed.append) if file.suffix.lower() in suffixes and not _no_file(file)]
     for problem in closed:
         error = f"{problem.filename}: the folder can't be read ({problem.strerror}). Check its permissions."
         closed_folder = Path(problem.filename)
@@ -87,6 +96,16 @@ def _visible(folder: Path, closed: Callable[[OSError], None] | None = None) -> I
     for parent, folders, names in os.walk(folder, onerror=closed):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _no_file(path: Path) -> str | None:
+    """What something is that is no file; nothing for what may not be looked at, for reading it tells why."""
+    try:
+        return None if stat.S_ISREG(path.stat().st_mode) else "a pipe or device"
+    except PermissionError:
+        return None
+    except OSError:
+        return "a broken link"
 
 
 def _one_name_each(found: Iterable[Found]) -> Iterator[Found]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from openpyxl import Workbook
 
 from api.cli import run
 from api.services import Services
@@ -47,6 +48,23 @@ def test_a_second_ingest_changes_nothing(capsys: pytest.CaptureFixture[str], doc
     assert {row["status"] for row in printed_json(capsys, *arguments)["documents"]} == {"unchanged"}
     (documents / "a.md").write_text("# 甲\n\n苹果是绿色的水果。\n", encoding="utf-8")
     assert "changed" in printed(capsys, *arguments)
+
+
+def test_what_is_passed_over_in_a_folder_is_said(
+    capsys: pytest.CaptureFixture[str], documents: Path, tmp_path: Path
+) -> None:
+    (documents / "gone.md").symlink_to(documents / "nowhere.md")
+    (documents / "old.xls").touch()
+    workbook = Workbook()
+    workbook.active.append(["橘子", "橙色"])
+    workbook.save(documents / "c.xlsx")
+    assert run(["ingest", str(documents), "--home", str(tmp_path / "home")]) == 0
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == [
+        f"guide: passed over, for they are no files: {documents / 'gone.md'} (a broken link).",
+        "guide: passed over, of kinds that are not read: 1 .xls.",
+    ]
+    assert captured.out.count("added") == 3
 
 
 def test_one_bad_file_does_not_keep_the_others_out(

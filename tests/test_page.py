@@ -7,11 +7,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from openpyxl import Workbook
 from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from api.page import FOLDER
 from api.services import Services
 from tests.browser import chromium, find_chromium
+from tests.packed import saved
 from tests.serving import running_guide
 
 QUESTION = "QLoRA 的适用场景是什么？"
@@ -337,6 +339,39 @@ def test_what_is_refused_is_said_in_chinese_and_in_the_servers_words(page: Page)
     told = page.locator(".uploads .problem")
     expect(told).to_contain_text("服务器没有接受")
     expect(told.locator("small[lang=en]")).to_contain_text("空.md: the document is empty")
+
+
+def test_a_workbook_is_taken_in(page: Page) -> None:
+    go(page, "documents")
+    workbook = Workbook()
+    workbook.active.append(["水果", "颜色"])
+    workbook.active.append(["火龙果", "玫红"])
+    page.locator("input[type=file]").set_input_files(
+        {"name": "水果.xlsx", "mimeType": "application/octet-stream", "buffer": saved(workbook)}
+    )
+    page.locator(".uploads li").get_by_role("link").click(timeout=SLOW)
+    expect(page.locator(".lines")).to_contain_text("| 火龙果 | 玫红 |")
+
+
+def test_of_a_dropped_folder_is_said_how_to_take_it_in(page: Page) -> None:
+    go(page, "documents")
+    page.evaluate(
+        """() => {
+            const sent = new DataTransfer();
+            sent.items.add(new File(["# 拖来的\\n\\n拖来的一份。"], "拖来的.md"));
+            sent.items.add(new File([""], "资料"));
+            const entry = DataTransferItem.prototype.webkitGetAsEntry;
+            DataTransferItem.prototype.webkitGetAsEntry = function () {
+                const { name } = this.getAsFile();
+                return { name, isDirectory: name === "资料" };
+            };
+            document.querySelector(".drop").dispatchEvent(new DragEvent("drop", { dataTransfer: sent }));
+            DataTransferItem.prototype.webkitGetAsEntry = entry;
+        }"""
+    )
+    expect(page.locator(".uploads li")).to_have_count(2)
+    expect(page.locator(".uploads .problem")).to_contain_text("guide ingest")
+    expect(page.locator(".uploads li").filter(has_text="拖来的.md")).to_contain_text("已入库", timeout=SLOW)
 
 
 def test_more_files_are_sent_than_may_wait(page: Page) -> None:

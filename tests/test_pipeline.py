@@ -15,7 +15,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from ingest.documents import document_id
-from ingest.files import find_files, other_kinds, readable_name
+from ingest.files import find_files, no_files, other_kinds, readable_name
 from ingest.pipeline import Ingested, Pipeline
 from kb.errors import ModelError, UnreachableError
 from kb.settings import SOURCES, Settings
@@ -274,6 +274,19 @@ def test_files_of_other_kinds_are_counted(tmp_path: Path) -> None:
     for name in ("a.md", "b.XLS", "below/c.xls", "below/LICENSE", ".hidden.png", "below/d.pdf"):
         (tmp_path / name).write_text("a")
     assert other_kinds([tmp_path, tmp_path / "b.XLS"]) == {".xls": 2, "LICENSE": 1}
+
+
+def test_what_is_no_file_below_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# a")
+    (tmp_path / "gone.md").symlink_to(tmp_path / "nowhere.md")
+    (tmp_path / "round.md").symlink_to(tmp_path / "round.md")
+    os.mkfifo(tmp_path / "pipe.md")
+    assert [found.name for found in find_files([tmp_path])] == ["a.md"]
+    assert {path.name: what for path, what in no_files([tmp_path, tmp_path / "pipe.md"])} == {
+        "gone.md": "a broken link",
+        "round.md": "a broken link",
+        "pipe.md": "a pipe or device",
+    }
 
 
 def test_links_that_go_round_in_circles_end(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import typer
 from api.commands.asking import JsonOption
 from api.options import complain, with_settings
 from api.progress import progress_bar
-from ingest.files import DOCUMENTS, other_kinds
+from ingest.files import DOCUMENTS, no_files, other_kinds
 
 if TYPE_CHECKING:
     from api.services import Services
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kb.settings import Settings
 
 
-NAMED_KINDS = 5
+NAMED = 5
 
 
 @with_settings("embedding_model", "device")
@@ -69,15 +69,20 @@ def _follow(services: "Services", paths: Sequence[Path], *, as_json: bool) -> No
                 complain(f"{now.error} It is tried again.")
             sys.stdout.flush()
             if number == 0:
+                _tell_others(paths)
                 print(f"Watching {', '.join(map(str, paths))}; Ctrl-C ends.", file=sys.stderr, flush=True)
 
 
 def _tell_others(paths: Sequence[Path]) -> None:
-    """Says which files of the folders are of kinds that are not read."""
+    """Says what in the folders was passed over: files of kinds that are not read, and what is no file."""
+    odd = [f"{path} ({what})" for path, what in no_files(paths)]
+    if odd:
+        more = ["others"] if len(odd) > NAMED else []
+        complain(f"passed over, for they are no files: {', '.join([*odd[:NAMED], *more])}.")
     kinds = other_kinds(paths)
     if kinds:
-        named = [f"{count} {kind}" for kind, count in kinds.most_common(NAMED_KINDS)]
-        more = ["others"] if len(kinds) > NAMED_KINDS else []
+        named = [f"{count} {kind}" for kind, count in kinds.most_common(NAMED)]
+        more = ["others"] if len(kinds) > NAMED else []
         complain(f"passed over, of kinds that are not read: {', '.join([*named, *more])}.")
 
 

@@ -46,9 +46,9 @@ function showAll(root) {
     checkReady();
     refresh();
   };
-  const take = async (files) => {
-    const queue = [...files].map(announced);
-    news.prepend(...queue.map(({ item }) => item));
+  const take = async (files, folders = []) => {
+    const queue = files.map(announced);
+    news.prepend(...folders.map(refusedFolder), ...queue.map(({ item }) => item));
     const sendNext = async () => {
       for (let next = queue.shift(); next; next = queue.shift()) await next.send();
     };
@@ -65,7 +65,7 @@ function showAll(root) {
 function dropZone(take) {
   const input = el("input", { type: "file", multiple: true, accept: ".md,.markdown,.txt,.rst,.html,.htm,.docx,.xlsx,.pptx,.epub,.pdf,.csv,.tsv,text/*", class: "unseen" });
   input.addEventListener("change", () => {
-    take(input.files);
+    take([...input.files]);
     input.value = "";
   });
   const zone = el("label", { class: "drop" }, t("drop"), " ", el("span", { class: "link" }, t("choose")), input);
@@ -73,10 +73,21 @@ function dropZone(take) {
     zone.addEventListener(event, (happened) => {
       happened.preventDefault();
       zone.classList.toggle("over", event === "dragover");
-      if (event === "drop") take(happened.dataTransfer.files);
+      if (event === "drop") take(...dropped(happened.dataTransfer));
     });
   }
   return zone;
+}
+
+/** The files that were dropped, and the names of folders: their files could not keep the names that tell them apart. */
+function dropped(transfer) {
+  const entries = [...transfer.items].filter(({ kind }) => kind === "file").map((item) => [item.webkitGetAsEntry(), item.getAsFile()]);
+  const [folders, files] = [true, false].map((wanted) => entries.filter(([entry]) => Boolean(entry?.isDirectory) === wanted));
+  return [files.map(([, file]) => file), folders.map(([entry]) => entry.name)];
+}
+
+function refusedFolder(name) {
+  return el("li", {}, el("b", {}, name), " ", el("p", { class: "problem", role: "alert" }, t("folder")));
 }
 
 /** A file's item in the news, and what sends it. */
