@@ -5,8 +5,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress_bar(*, wanted: bool = True) -> Iterator[Callable[[str, int, int], None]]:
-    """Takes a document's name, how many are done and how many there are: a bar on stderr if that is a terminal."""
+def progress_bar(what: str = "", *, wanted: bool = True) -> Iterator[Callable[[str, int, int], None]]:
+    """Takes a document's name, how many are done and how many there are: a bar on stderr if that is a terminal.
+
+    Until it is told of any, it shows that something goes on: `what`.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress
@@ -20,5 +23,5 @@ def progress_bar(*, wanted: bool = True) -> Iterator[Callable[[str, int, int], N
         disable=not (wanted and console.is_terminal),
     )
     with bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task(what, total=None)
         yield lambda name, done, total: bar.update(task, description=escape(name), completed=done, total=total)

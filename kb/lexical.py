@@ -57,7 +57,7 @@ class LexicalIndex:
         """The index of what the store holds: from disk if it was built for this version, else built and kept.
 
         Raises:
-            StoreError: the store can't be read, or the index can't be written.
+            StoreError: the store can't be read.
         """
         folder = settings.home / "lexical"
         while True:
@@ -67,7 +67,8 @@ class LexicalIndex:
                 return cls.load(ready)
             index = cls._renewed(store, _latest(folder))
             if store.version() == version:
-                index.save(ready)
+                with suppress(StoreError):  # where nothing can be written, it is made anew each time
+                    index.save(ready)
                 return index
 
     @classmethod

@@ -8,12 +8,16 @@ left over are noted before, so that the next writer can sweep after one that die
 
 Chroma in a folder doesn't notice what other processes write, so a store that sees a version it did not write opens
 Chroma anew.
+
+A folder that can't be written is searched all the same, as long as nobody else writes to it.
 """
 
+import os
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
 from typing import Self
 
 import numpy as np
@@ -34,6 +38,8 @@ from kb.store_vectors import Place
 
 __all__ = ["Change", "DocumentInfo", "Store"]
 
+NEAR = 0.5  # how alike a name must be to one that isn't there to be told of, from 0 to 1
+
 Vectors = NDArray[np.float32]
 
 
@@ -42,11 +48,13 @@ class Store:
 
     def __init__(self, home: Path, chroma_url: str | None = None) -> None:
         self._home = home
-        self._database = Database(home / "guide.sqlite3")
+        file = home / "guide.sqlite3"
+        self._read_only = file.exists() and not os.access(home, os.W_OK)
+        self._database = Database(file, read_only=self._read_only)
         self._index = SharedIndex(self._chroma(chroma_url), lambda: self._database.read(tables.count_passages))
         self._upkeep = Upkeep(self._database, self._index)
         self._search = Search(self._database, self._index, self._mend)
-        if self._upkeep.is_unswept():
+        if self._upkeep.is_unswept() and not self._read_only:
             with suppress(BusyError, UnreachableError), self._writing(patience=0):
                 pass  # a writer died, and is swept after; or it lives, and is left alone
 
@@ -228,13 +236,20 @@ class Store:
 
     def _chroma(self, url: str | None) -> Chroma:
         if url is None:
-            return ChromaFolder(self._home / "chroma")
+            return ChromaFolder(self._home / "chroma", read_only=self._read_only)
         file = (self._home / "guide.sqlite3").stat().st_ino  # a copy of the file is a knowledge base of its own
         return ChromaServer(url, f"guide-{self._state().base}-{file:x}-")
 
     def _missing(self, name_or_id: str) -> NotFoundError:
-        there = ", ".join(info.name for info in self.documents()) or "none yet; run `guide ingest`"
-        return NotFoundError(f"There is no document {name_or_id!r}. Documents: {there}.")
+        names = [info.name for info in self.documents()]
+        if not names:
+            return NotFoundError(f"There is no document {name_or_id!r}, nor any other yet; run `guide ingest`.")
+        spelt = {part.casefold(): name for name in names for part in (PurePosixPath(name).name, name)}
+        near = dict.fromkeys(spelt[part] for part in get_close_matches(name_or_id.casefold(), spelt, cutoff=NEAR))
+        meant = f" Near to that: {', '.join(near)}." if near else ""
+        return NotFoundError(
+            f"There is no document {name_or_id!r}.{meant} `guide documents` lists the {len(names)} there are."
+        )
 
     def _state(self) -> State:
         return self._database.read(tables.read_state)
@@ -254,6 +269,11 @@ class Store:
 
     def _mend(self, state: State) -> bool:
         """Makes the vector index anew, unless somebody has changed the store since `state`; whether it did."""
+        if self._read_only:
+            raise StoreError(
+                f"{self._home}: the vector index is damaged, and can't be made anew where nothing can be written. "
+                "Make the folder writable once, and search again."
+            )
         with self._writing() as now:
             outdated = (now.index, now.version) != (state.index, state.version)
             if not outdated:

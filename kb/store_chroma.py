@@ -2,14 +2,17 @@
 
 import shutil
 import sqlite3
+import stat
 import threading
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from kb.errors import UnreachableError
+from kb.errors import StoreError, UnreachableError
 from kb.store_vectors import VectorIndex, in_our_terms
 
 PATIENCE_SECONDS = 10  # for a server to say that it is there
@@ -38,21 +41,26 @@ class Chroma(Protocol):
 class ChromaFolder:
     """Each index in a folder of its own: a damaged one can be removed whatever state it is in."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self._folder, self._read_only = folder, read_only
 
     def open(self, name: str) -> VectorIndex:
         import chromadb
         from chromadb.config import Settings
 
         advice = f"See whether {self._folder.parent}, set as GUIDE_HOME, is full or closed."
-        # Chroma shares one client, stale vectors included, among all who spell a folder alike.
-        if not (self._folder / name).exists():
-            _prepare(self._folder / name)
-        spelling = f"{self._folder / name}/{'./' * (next(_spellings) % 256)}"
-        with in_our_terms(advice):
-            client: Any = chromadb.PersistentClient(spelling, settings=Settings(anonymized_telemetry=False))
-        return VectorIndex(client, "passages", advice, client.close)
+        with ExitStack() as closing_all:
+            folder = self._folder / name
+            if self._read_only:
+                folder = closing_all.enter_context(_copied(folder))
+            elif not folder.exists():
+                _prepare(folder)
+            # Chroma shares one client, stale vectors included, among all who spell a folder alike.
+            spelling = f"{folder}/{'./' * (next(_spellings) % 256)}"
+            with in_our_terms(advice):
+                client: Any = chromadb.PersistentClient(spelling, settings=Settings(anonymized_telemetry=False))
+            closing_all.callback(client.close)
+            return VectorIndex(client, "passages", advice, closing_all.pop_all().close)
 
     def remove_others(self, name: str | None) -> None:
         for other in self._folder.glob("*"):
@@ -73,6 +81,23 @@ def _prepare(folder: Path) -> None:
         folder.mkdir(parents=True)
         with closing(sqlite3.connect(folder / "chroma.sqlite3")) as database:
             database.execute("PRAGMA journal_mode = WAL")
+
+
+@contextmanager
+def _copied(folder: Path) -> Iterator[Path]:
+    """A copy that Chroma can write to, which it does even to search.
+
+    Raises:
+        StoreError: there is no room for it.
+    """
+    with TemporaryDirectory(prefix="guide-", ignore_cleanup_errors=True) as place:
+        try:
+            copy = shutil.copytree(folder, Path(place, "copy"), copy_function=shutil.copyfile)
+            for each in (copy, *filter(Path.is_dir, copy.rglob("*"))):
+                each.chmod(stat.S_IRWXU)
+        except (OSError, shutil.Error) as problem:
+            raise StoreError(f"{folder}: searching it needs a copy in {place}, which failed ({problem}).") from problem
+        yield copy
 
 
 class ChromaServer:

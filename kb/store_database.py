@@ -40,15 +40,26 @@ CREATE TABLE lines (
 )
 FORMAT = len(STEPS)
 PATIENCE_SECONDS = 60  # for another process to finish its transaction
+IF_DAMAGED = "If the file is damaged, move it away and run `guide ingest` again."
+TOLD = {
+    sqlite3.SQLITE_FULL: "the disk is full. Nothing that was stored is lost; make room and try again.",
+    sqlite3.SQLITE_READONLY: "the knowledge base can't be written there, only searched. "
+    "See to its folder, or set GUIDE_HOME to another one.",
+    sqlite3.SQLITE_CANTOPEN: "the knowledge base can't be opened there. "
+    "See to the rights of its folder, or set GUIDE_HOME to another one.",
+}
 
 T = TypeVar("T")
 
 
 class Database:
-    """One SQLite file, for several threads and processes; a `with` block around it is one transaction."""
+    """One SQLite file, for several threads and processes; a `with` block around it is one transaction.
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    One that is `read_only`, because the folder can't be written, is only read, while nobody writes to it.
+    """
+
+    def __init__(self, file: Path, *, read_only: bool = False) -> None:
+        self._file, self._read_only = file, read_only
         self._open: dict[threading.Thread, sqlite3.Connection] = {}
         self._guard = threading.Lock()
         if self.read(_format) != FORMAT:  # else nothing is to be written, and who writes for long is not waited for
@@ -107,30 +118,39 @@ class Database:
             raise self._failure(problem) from problem
 
     def _failure(self, problem: sqlite3.Error) -> StoreError | BusyError:
-        if getattr(problem, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # an extended code has more above
+        code = getattr(problem, "sqlite_errorcode", 0) & 0xFF  # an extended code has more above
+        if code == sqlite3.SQLITE_BUSY:
             return BusyError(
                 f"{self._file}: another process is writing to the knowledge base. Try again when it is done."
             )
-        return StoreError(
-            f"{self._file}: the knowledge base can't be read or written ({problem}). "
-            "If the file is damaged, move it away and run `guide ingest` again."
-        )
+        told = TOLD.get(code) or f"the knowledge base can't be read or written ({problem}). {IF_DAMAGED}"
+        return StoreError(f"{self._file}: {told}")
 
     def _connection(self) -> sqlite3.Connection:
         """The connection of this thread; those of threads that have ended are closed when a new one is opened."""
         connection = self._open.get(threading.current_thread())
         if connection is None:
-            connection = sqlite3.connect(
-                self._file, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            with FileLock(self._file.with_name("opening.lock")):  # SQLite waits for none here: of two one would fail
-                connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection = self._to_be_read() if self._read_only else self._to_be_written()
             with self._guard:
                 for ended in [thread for thread in self._open if not thread.is_alive()]:
                     self._open.pop(ended).close()
                 self._open[threading.current_thread()] = connection
         return connection
+
+    def _to_be_written(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._file, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        with FileLock(self._file.with_name("opening.lock")):  # SQLite waits for none here: of two one would fail
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    def _to_be_read(self) -> sqlite3.Connection:
+        """Without a log beside it the file is all there is, and SQLite need not make the log that it can't."""
+        how = "mode=ro" if self._file.with_name(f"{self._file.name}-wal").exists() else "immutable=1"
+        place = f"{self._file.absolute().as_uri()}?{how}"
+        return sqlite3.connect(place, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def _format(rows: sqlite3.Connection) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kb.errors import BusyError
+from kb.errors import BusyError, StoreError
 
 PATIENCE_SECONDS = 120
 
@@ -17,6 +17,7 @@ def only_writer(home: Path, patience: float = PATIENCE_SECONDS) -> Iterator[None
 
     Raises:
         BusyError: another one has been writing for `patience` seconds.
+        StoreError: nobody can write there.
     """
     try:
         with FileLock(home / "writer.lock", timeout=patience):
@@ -24,4 +25,9 @@ def only_writer(home: Path, patience: float = PATIENCE_SECONDS) -> Iterator[None
     except Timeout as problem:
         raise BusyError(
             f"{home}: another process is writing to the knowledge base. Try again when it is done."
+        ) from problem
+    except OSError as problem:
+        raise StoreError(
+            f"{home}: the knowledge base can't be written there ({problem.strerror}), only searched. "
+            "See to its folder, or set GUIDE_HOME to another one."
         ) from problem

@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from typer.testing import CliRunner
 
+from api.__main__ import main
 from api.cli import app, run
 from api.options import error_border
 from kb.errors import InputError
@@ -89,6 +91,17 @@ def test_a_setting_that_cannot_be_used_is_named() -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "GUIDE_TOP_K" in done.stderr
+
+
+def test_an_interrupt_while_the_command_is_imported_shows_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "api.cli", Interrupted("api.cli"))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130
 
 
 def test_debug_shows_the_traceback() -> None:

@@ -78,6 +78,15 @@ def test_one_bad_file_does_not_keep_the_others_out(
     assert captured.out.count("added") == 2
 
 
+def test_after_an_ingest_a_search_analyses_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, documents: Path, tmp_path: Path
+) -> None:
+    home = ["--home", str(tmp_path / "home")]
+    printed(capsys, "ingest", str(documents), *home)
+    monkeypatch.setattr("kb.lexical.LexicalIndex._renewed", None)
+    assert printed(capsys, "search", "LoRA", *home)
+
+
 def test_ingest_without_a_path_takes_the_guide(capsys: pytest.CaptureFixture[str], guide_home: str) -> None:
     rows = printed_json(capsys, "ingest", "--home", guide_home)["documents"]
     assert {row["name"] for row in rows} == {path.name for path in SOURCES.iterdir()}

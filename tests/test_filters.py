@@ -63,8 +63,10 @@ def test_a_document_is_named_by_its_id_too(services: "Services") -> None:
 
 
 def test_a_document_that_is_not_there_is_named(services: "Services") -> None:
-    with pytest.raises(NotFoundError, match=r"no document 'nowhere\.md'.*quick_start\.md"):
-        services.search(QUESTION, within=Filter(documents=["quick_start.md", "nowhere.md"]))
+    with pytest.raises(NotFoundError, match=r"no document 'Quickstart'\. Near to that: quick_start\.md\. "):
+        services.search(QUESTION, within=Filter(documents=["quick_start.md", "Quickstart"]))
+    with pytest.raises(NotFoundError, match=r"no document '其他'\. `guide documents` lists the \d there are"):
+        services.store.document("其他")
 
 
 def test_many_allowed_passages_are_sifted_from_the_nearest_of_all(

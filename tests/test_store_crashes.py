@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 import chromadb
 import pytest
 
+from kb import store_tables as tables
 from kb.errors import StoreError
 from kb.settings import Settings
 from kb.store import Store
 from kb.store_database import Database
+from kb.store_values import State
 from tests.knowledge import OpenStore, editions, numbered, put
 from tests.store_processes import PROCESSES, in_another_process, put_and_die, put_for_ever, unswept
 
@@ -94,6 +97,15 @@ def test_a_database_of_another_format_is_refused(tmp_path: Path, open_store: Ope
     connection.close()
     with pytest.raises(StoreError, match="format 99"):
         open_store(tmp_path)
+
+
+def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
+    with closing(Database(tmp_path / "guide.sqlite3")) as database:
+        with database.writing() as rows:
+            rows.execute("PRAGMA max_page_count = 1")  # SQLite takes as many as there are already
+        with pytest.raises(StoreError, match=r"disk is full\. Nothing .* is lost"), database.writing() as rows:
+            rows.execute("INSERT INTO state VALUES ('more', zeroblob(1000000))")
+        assert database.read(tables.read_state) == State(base=database.read(tables.read_state).base)
 
 
 @pytest.mark.parametrize("harm", ["truncated", "foreign", "gone"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from api.options import BadUse
+from api.progress import progress_bar
 from api.questions import Question, checked, read_questions
 from kb.records import Filter, PassageKind
 
@@ -50,7 +51,8 @@ def run_questions(
 
     console = open_console()
     for question in questions:
-        answered = reply(question)
+        with progress_bar("…", wanted=not as_jsonl):
+            answered = reply(question)
         if as_json or as_jsonl:
             print(answered.model_dump_json(indent=2 if as_json else None), flush=True)
         else:

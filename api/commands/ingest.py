@@ -48,7 +48,8 @@ def ingest(
             return
         with progress_bar() as progress:
             outcomes = tuple(services.pipeline.ingest(paths or [SOURCES], progress))
-    _tell(outcomes, as_json=as_json)
+        _tell(outcomes, as_json=as_json)
+        _index_words(services)
     _tell_others(paths or [])
     if any(outcome.error is not None for outcome in outcomes):
         raise typer.Exit(1)
@@ -65,12 +66,21 @@ def _follow(services: "Services", paths: Sequence[Path], *, as_json: bool) -> No
         for number, now in enumerate(chain([first], rounds)):
             if now.outcomes or number == 0:
                 _tell(now.outcomes, as_json=as_json, indent=None)
+                _index_words(services)
             if now.error is not None:
                 complain(f"{now.error} It is tried again.")
             sys.stdout.flush()
             if number == 0:
                 _tell_others(paths)
                 print(f"Watching {', '.join(map(str, paths))}; Ctrl-C ends.", file=sys.stderr, flush=True)
+
+
+def _index_words(services: "Services") -> None:
+    """Readies the next search, which would take a while longer after many documents."""
+    from kb.lexical import LexicalIndex
+
+    with progress_bar("…"):
+        LexicalIndex.open(services.store, services.settings)
 
 
 def _tell_others(paths: Sequence[Path]) -> None:
