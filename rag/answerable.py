@@ -27,6 +27,12 @@ MOST_WORDS = 10  # longer questions are longer in what they tell, not in what th
 
 _PLAIN = re.compile(r"[A-Z]?[a-z]+")
 _SHORT_NUMBER = re.compile(r"\d{1,2}")
+_GREETING = re.compile(
+    r"\W*(?:(?:你们?|您|大家|早上|中午|下午|晚上)好|早安?|晚安|嗨|哈[喽啰]|谢谢(?:你|您)?|多谢|再见|拜拜|在吗"
+    r"|hello|hi|hey|(?:thank you|thanks)(?: (?:so|very) much)?|(?:good ?)?bye|good (?:morning|afternoon|evening|night))"
+    r"(?:[呀啊吗么了哦哈]|there|\W)*",
+    re.IGNORECASE,
+)
 _HOW = re.compile(
     r"(?:怎么|咋)(?![样会]|回事)|怎样|如何|\bhow (?:to|(?:do|can|should) (?:i|you|we|one))\b", re.IGNORECASE
 )
@@ -88,9 +94,9 @@ class Measures(NamedTuple):
 def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) -> Measures:
     """The measures of a question and the best passages for it, of which there is one at least.
 
-    `vocabulary` has the terms of all passages.
+    `vocabulary` has the terms of all passages. A greeting is a question without words.
     """
-    words = list(dict.fromkeys(content_words(question)))
+    words = [] if _GREETING.fullmatch(question) else list(dict.fromkeys(content_words(question)))
     names = _names(question, words)
     needed = {word: -math.log(unsaid_share(word)) for word in words}
     says = {word: NAME - COMMON if word in names else _says(word) for word in words}

@@ -102,8 +102,27 @@ def test_what_is_asked_for_is_told_by_its_words(question: str, asked: str) -> No
     assert [name for name in ("how", "fact") if found[name]] == [asked] * bool(asked)
 
 
-def test_a_question_without_words_says_nothing() -> None:
-    assert of("的？", "LoRA") == NOTHING
+@pytest.mark.parametrize(
+    "question",
+    [
+        "的？",
+        "你是谁？",
+        "你好",
+        "您好！",
+        "你好呀～",
+        "早上好",
+        "谢谢您！",
+        "Hello",
+        "hi there!",
+        "Thank you very much.",
+    ],
+)
+def test_a_greeting_and_a_question_without_words_ask_for_nothing(question: str) -> None:
+    assert probability(of(question, "你好，LoRA！Hello, hi there, thank you very much.")) == 0
+
+
+def test_what_begins_with_a_greeting_is_asked() -> None:
+    assert of("你好，LoRA 是什么？", "LoRA").words == of("你好 LoRA", "LoRA").words == 2
 
 
 @pytest.mark.parametrize(
