@@ -20,7 +20,7 @@ def unsaid_share(word: str) -> float:
 
 
 def is_listed(word: str) -> bool:
-    """Whether headings and questions have this word again and again."""
+    """Whether headings and questions have this word again and again, or English texts in lower case."""
     return word.casefold() in _table()
 
 

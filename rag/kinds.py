@@ -15,7 +15,7 @@ from kb.terms import HAN_START, terms
 
 __all__ = ["lacks_kind", "names_maker"]
 
-KINDS = Path(__file__).parents[1] / "kb" / "kinds.tsv"
+KINDS = Path(__file__).parent / "kinds.tsv"
 BETWEEN = 4  # characters at most between the question word and the kind: 什么（开源）许可证
 WORDS = 3  # English words at most, the kind among them
 
