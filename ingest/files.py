@@ -11,6 +11,7 @@ from pathlib import Path
 
 TEXTS = (".md", ".markdown", ".txt", ".rst", ".html", ".htm", ".csv", ".tsv")
 DOCUMENTS = (*TEXTS, ".docx", ".xlsx", ".pptx", ".epub", ".pdf")
+LEFT_OUT = (".", "~$")  # hidden, and what Office has beside a document while it is open
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -30,7 +31,8 @@ class Found:
 def find_files(paths: Sequence[Path], suffixes: Sequence[str] = DOCUMENTS) -> list[Found]:
     """The files that `paths` mean, each once: files as they are, folders with all below them that end on `suffixes`.
 
-    Hidden files and folders are left out of folders. Two files that would get one name are an error for the second.
+    What is hidden, and what Office puts beside open documents, is left out of folders. Two files that would get one
+    name are an error for the second.
     """
     found: dict[Path, Found] = {}
     for path in paths:
@@ -95,7 +97,7 @@ def _visible(folder: Path, closed: Callable[[OSError], None] | None = None) -> I
     """All below a folder that is not hidden and no folder, in order; `closed` is told of folders that can't be read."""
     for parent, folders, names in os.walk(folder, onerror=closed):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(parent, name) for name in sorted(names) if not name.startswith("."))
+        yield from (Path(parent, name) for name in sorted(names) if not name.startswith(LEFT_OUT))
 
 
 def _no_file(path: Path) -> str | None:

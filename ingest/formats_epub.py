@@ -82,7 +82,7 @@ def _titles(archive: zipfile.ZipFile, package_name: str, items: dict[str, Any]) 
 def _chapter(archive: zipfile.ZipFile, name: str, title: str) -> str:
     """A chapter's text, below the title that the table of contents gives it if it has no heading itself."""
     page = _part(archive, name)
-    headed = page.find(HEADINGS) is not None
+    headed = any(_line(heading.get_text()) for heading in page.find_all(HEADINGS))
     text = html_text(page).strip()
     return f"# {title}\n\n{text}" if text and title and not headed else text
 

@@ -69,9 +69,12 @@ def _blocks(shape: Any, height: int) -> Iterator[str]:
         for inner in _in_order(shape.shapes, height):
             yield from _blocks(inner, height)
     elif shape.has_text_frame and kind not in beside:
-        yield from _paragraphs(shape.text_frame.paragraphs, listed=kind in listing)
+        paragraphs = [paragraph for paragraph in shape.text_frame.paragraphs if paragraph.text.strip()]
+        yield from _paragraphs(paragraphs, listed=kind in listing and len(paragraphs) > 1)
     elif getattr(shape, "has_table", False):
         yield _table(shape.table)
+    elif getattr(shape, "has_chart", False):
+        yield from _chart(shape.chart)
 
 
 def _paragraphs(paragraphs: Iterable[Any], *, listed: bool) -> Iterator[str]:
@@ -112,6 +115,27 @@ def _table(table: Any) -> str:
                 for below in range(number + 1, min(number + cell.span_height, len(rows))):
                     rows[below][place] = rows[number][place]
     return markdown_table(rows)
+
+
+def _chart(chart: Any) -> Iterator[str]:
+    """What a chart is called, and a table of its values, a row for each category; nothing where there are none."""
+    if chart.has_title:
+        yield from _paragraphs(chart.chart_title.text_frame.paragraphs, listed=False)
+    try:
+        plots = [plot for plot in chart.plots if len(plot.categories)]
+    except ValueError:  # a kind of chart that python-pptx doesn't know
+        return
+    for plot in plots:
+        series = [(_line(one.name), list(one.values)) for one in plot.series]
+        rows = [
+            [str(category), *("" if place >= len(values) else _value(values[place]) for _, values in series)]
+            for place, category in enumerate(plot.categories)
+        ]
+        yield markdown_table([["", *(name for name, _ in series)], *rows])
+
+
+def _value(value: float | None) -> str:
+    return "" if value is None else f"{value:.12g}"
 
 
 def _line(text: str) -> str:

@@ -18,6 +18,7 @@ __all__ = ["workbook_text"]
 MOST_ROWS = 1_048_576  # of a sheet, in Excel
 MOST_CELLS = 2_000_000  # of a sheet's table, with the empty ones
 MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})"')
+RETURN = "_x000D_"  # as it is written beside a line's end
 ZEROS = re.compile("00+")  # the format of numbers that are written with as many digits
 MOST_PLACES = 100_000_000  # up to the last cell of each row, which take some seconds
 PLAIN = 1e21  # whole numbers below are written without an exponent
@@ -41,17 +42,24 @@ def workbook_text(archive: zipfile.ZipFile, data: bytes) -> str:
     Raises:
         InputError: a sheet is too large.
     """
-    from openpyxl import load_workbook
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they tell what would be lost if the workbook were written again
-        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+        book = _opened(data)
         try:
             shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
             tables = [(sheet.title, _sheet_text(sheet, archive)) for sheet in shown]
         finally:
             book.close()
     return "\n\n".join(f"# {' '.join(title.split())}\n\n{text}" for title, text in tables if text)
+
+
+def _opened(data: bytes) -> Any:
+    from openpyxl import load_workbook
+
+    try:
+        return load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+    except ValueError as problem:
+        raise ValueError(str(problem.__cause__ or problem)) from problem  # the cause is what says something
 
 
 def _sheet_text(sheet: Any, archive: zipfile.ZipFile) -> str:
@@ -159,7 +167,7 @@ def _written(cell: Any) -> str:
         return _number(value, str(cell.number_format))
     if isinstance(value, datetime | time | timedelta):
         return _moment(value)
-    return str(value).strip()
+    return str(value).replace(RETURN, "").strip()
 
 
 def _moment(value: datetime | time | timedelta) -> str:

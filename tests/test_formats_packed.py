@@ -10,6 +10,8 @@ import pytest
 from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
 from pptx import Presentation
+from pptx.chart.data import CategoryChartData
+from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches
 
 from ingest.documents import read_document
@@ -172,6 +174,23 @@ def test_numbered_items_count_and_tables_are_tables() -> None:
     assert presentation(build).text == (
         "## 步骤：\n\n1. 下载\n2. 训练\n\n| 方法 | 显存 |\n| --- | --- |\n| LoRA | 低 |\n| LoRA | 极低 |\n"
     )
+
+
+def test_a_chart_is_a_table_of_its_values() -> None:
+    data: Any = CategoryChartData()  # type: ignore[no-untyped-call]
+    data.categories = ["一季度", "二季度"]
+    data.add_series("收入", (1.5, 2))
+    data.add_series("利润", (0.1, None))
+
+    def build(deck: Any) -> None:
+        slide = deck.slides.add_slide(deck.slide_layouts[5])
+        slide.shapes.title.text = "业绩"
+        sizes = (Inches(1), Inches(2), Inches(4), Inches(3))
+        chart = slide.shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, *sizes, data).chart
+        chart.chart_title.text_frame.text = "季度（亿元）"
+
+    rows = "|  | 收入 | 利润 |\n| --- | --- | --- |\n| 一季度 | 1.5 | 0.1 |\n| 二季度 | 2 |  |\n"
+    assert presentation(build).text == f"## 业绩\n\n季度（亿元）\n\n{rows}"
 
 
 def test_chapters_come_in_their_order_without_cover_and_contents() -> None:

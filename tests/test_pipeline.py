@@ -271,7 +271,7 @@ def test_folders_without_documents_and_odd_files_are_named(tmp_path: Path) -> No
 
 def test_files_of_other_kinds_are_counted(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
-    for name in ("a.md", "b.XLS", "below/c.xls", "below/LICENSE", ".hidden.png", "below/d.pdf"):
+    for name in ("a.md", "b.XLS", "below/c.xls", "below/LICENSE", ".hidden.png", "below/~$d.ppt", "below/d.pdf"):
         (tmp_path / name).write_text("a")
     assert other_kinds([tmp_path, tmp_path / "b.XLS"]) == {".xls": 2, "LICENSE": 1}
 
