@@ -3,7 +3,7 @@
 import csv
 import io
 
-from ingest.formats_table import markdown_table
+from ingest.formats_markdown import markdown_table
 
 __all__ = ["CSV", "csv_table"]
 

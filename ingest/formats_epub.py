@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ingest.formats_html import html_text, page_of
+from ingest.formats_markdown import on_one_line
 from ingest.read import decode, raw_document
 from kb.errors import InputError
 
@@ -41,7 +42,7 @@ def read_book(archive: zipfile.ZipFile) -> Book:
     titles = _titles(archive, package_name, items)
     texts = (_chapter(archive, name, titles.get(name, "")) for name in chapters)
     title = package.find("dc:title")
-    return Book(_line(title.get_text()) if title else "", "\n\n".join(filter(None, texts)))
+    return Book(on_one_line(title.get_text()) if title else "", "\n\n".join(filter(None, texts)))
 
 
 def _chapters(package: Any, package_name: str, items: dict[str, Any]) -> Iterator[str]:
@@ -75,14 +76,14 @@ def _titles(archive: zipfile.ZipFile, package_name: str, items: dict[str, Any]) 
             points = [(point.find("content"), point.find("text")) for point in contents.find_all("navpoint")]
             entries = [(_attribute(place, "src"), text.get_text()) for place, text in points if place and text]
         for href, text in entries:
-            titles.setdefault(_place(name, href), _line(text))
+            titles.setdefault(_place(name, href), on_one_line(text))
     return titles
 
 
 def _chapter(archive: zipfile.ZipFile, name: str, title: str) -> str:
     """A chapter's text, below the title that the table of contents gives it if it has no heading itself."""
     page = _part(archive, name)
-    headed = any(_line(heading.get_text()) for heading in page.find_all(HEADINGS))
+    headed = any(on_one_line(heading.get_text()) for heading in page.find_all(HEADINGS))
     text = html_text(page).strip()
     return f"# {title}\n\n{text}" if text and title and not headed else text
 
@@ -111,7 +112,3 @@ def _attribute(element: Any, name: str) -> str:
 def _place(beside: str, href: str) -> str:
     """The name of the part that a part beside it leads to."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(beside), unquote(href.partition("#")[0])))
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

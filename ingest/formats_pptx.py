@@ -1,11 +1,10 @@
 """Presentations of PowerPoint (.pptx): each slide a page, its title the heading, its text in the order of reading."""
 
 import io
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ingest.formats_table import markdown_table
+from ingest.formats_markdown import BLOCK, markdown_table, on_one_line, paragraph
 
 __all__ = ["slide_texts"]
 
@@ -13,7 +12,6 @@ ROWS = 24  # shapes whose upper edges lie in the same one of so many rows of a s
 LONGEST_TITLE = 60  # letters of a first line that serves as the title of a slide without one
 LISTED, PLAIN = ("buChar", "buAutoNum", "buBlip"), "buNone"
 INDENT = "   "
-MARKUP = re.compile(r"(?=[#>|]|[-+] )")
 
 
 def slide_texts(data: bytes) -> list[str]:
@@ -39,7 +37,7 @@ def _slide_text(slide: Any, height: int, *, first: bool) -> str:
         if title is None or shape.shape_id != title.shape_id
         for block in _blocks(shape, height)
     ]
-    name = _line(title.text_frame.text) if title is not None else ""
+    name = on_one_line(title.text_frame.text) if title is not None else ""
     if not name and blocks and _is_title(blocks[0]):
         name = blocks.pop(0)
     of_the_deck = first and title is not None and title.placeholder_format.type == PP_PLACEHOLDER.CENTER_TITLE
@@ -49,7 +47,7 @@ def _slide_text(slide: Any, height: int, *, first: bool) -> str:
 
 
 def _is_title(block: str) -> bool:
-    return "\n" not in block and len(block) <= LONGEST_TITLE and not MARKUP.match(block)
+    return "\n" not in block and len(block) <= LONGEST_TITLE and not BLOCK.match(block)
 
 
 def _in_order(shapes: Iterable[Any], height: int) -> list[Any]:
@@ -69,7 +67,7 @@ def _blocks(shape: Any, height: int) -> Iterator[str]:
         for inner in _in_order(shape.shapes, height):
             yield from _blocks(inner, height)
     elif shape.has_text_frame and kind not in beside:
-        paragraphs = [paragraph for paragraph in shape.text_frame.paragraphs if paragraph.text.strip()]
+        paragraphs = [given for given in shape.text_frame.paragraphs if given.text.strip()]
         yield from _paragraphs(paragraphs, listed=kind in listing and len(paragraphs) > 1)
     elif getattr(shape, "has_table", False):
         yield _table(shape.table)
@@ -82,17 +80,17 @@ def _paragraphs(paragraphs: Iterable[Any], *, listed: bool) -> Iterator[str]:
     items: list[str] = []
     numbers: dict[int, int] = {}
     deepest = 0  # the level that the next item may have
-    for paragraph in paragraphs:
-        text = _line(paragraph.text)
-        marks = _marks(paragraph)
+    for given in paragraphs:
+        text = on_one_line(given.text)
+        marks = _marks(given)
         if not text:
             continue
         if not (listed or marks) or PLAIN in marks:
             yield from ["\n".join(items)] if items else []
             items, numbers, deepest = [], {}, 0
-            yield MARKUP.sub(r"\\", text, count=1)
+            yield paragraph(text)
             continue
-        level = min(paragraph.level, deepest)
+        level = min(given.level, deepest)
         deepest = level + 1
         numbers = {other: number for other, number in numbers.items() if other <= level}
         numbers[level] = numbers.get(level, 0) + 1 if "buAutoNum" in marks else 0
@@ -101,14 +99,14 @@ def _paragraphs(paragraphs: Iterable[Any], *, listed: bool) -> Iterator[str]:
         yield "\n".join(items)
 
 
-def _marks(paragraph: Any) -> set[str]:
+def _marks(given: Any) -> set[str]:
     """Which marks of a list a paragraph says it has, or that it has none."""
-    return {name for name in (*LISTED, PLAIN) if paragraph._p.findall(f"{{*}}pPr/{{*}}{name}")}  # noqa: SLF001
+    return {name for name in (*LISTED, PLAIN) if given._p.findall(f"{{*}}pPr/{{*}}{name}")}  # noqa: SLF001
 
 
 def _table(table: Any) -> str:
     """A table; what cells over several rows hold stands in each of them."""
-    rows = [[_line(cell.text) for cell in row.cells] for row in table.rows]
+    rows = [[on_one_line(cell.text) for cell in row.cells] for row in table.rows]
     for number, row in enumerate(table.rows):
         for place, cell in enumerate(row.cells):
             if cell.is_merge_origin:
@@ -126,7 +124,7 @@ def _chart(chart: Any) -> Iterator[str]:
     except ValueError:  # a kind of chart that python-pptx doesn't know
         return
     for plot in plots:
-        series = [(_line(one.name), list(one.values)) for one in plot.series]
+        series = [(on_one_line(one.name), list(one.values)) for one in plot.series]
         rows = [
             [str(category), *("" if place >= len(values) else _value(values[place]) for _, values in series)]
             for place, category in enumerate(plot.categories)
@@ -136,7 +134,3 @@ def _chart(chart: Any) -> Iterator[str]:
 
 def _value(value: float | None) -> str:
     return "" if value is None else f"{value:.12g}"
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

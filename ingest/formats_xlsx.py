@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from ingest.formats_table import markdown_table
+from ingest.formats_markdown import markdown_table, on_one_line, paragraph
 from kb.errors import InputError
 
 __all__ = ["workbook_text"]
@@ -20,6 +20,7 @@ MOST_CELLS = 2_000_000  # of a sheet's table, with the empty ones
 MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})"')
 RETURN = "_x000D_"  # as it is written beside a line's end
 ZEROS = re.compile("00+")  # the format of numbers that are written with as many digits
+MOST_HEADERS = 5  # rows
 MOST_PLACES = 100_000_000  # up to the last cell of each row, which take some seconds
 PLAIN = 1e21  # whole numbers below are written without an exponent
 
@@ -50,7 +51,7 @@ def workbook_text(archive: zipfile.ZipFile, data: bytes) -> str:
             tables = [(sheet.title, _sheet_text(sheet, archive)) for sheet in shown]
         finally:
             book.close()
-    return "\n\n".join(f"# {' '.join(title.split())}\n\n{text}" for title, text in tables if text)
+    return "\n\n".join(f"# {on_one_line(title)}\n\n{text}" for title, text in tables if text)
 
 
 def _opened(data: bytes) -> Any:
@@ -74,11 +75,11 @@ def _sheet_text(sheet: Any, archive: zipfile.ZipFile) -> str:
     merged = _merged(part, rows, columns)
     leading = _leading(grid, rows) if len(columns) > 1 else 0
     above, below = rows[:leading], rows[leading:]
-    depth = _header_depth(below, merged)
+    depth = _header_depth(grid, below, columns, merged)
     _fill_down(grid, rows, merged)
     header = _header(grid, below[:depth], columns, merged)
     table = markdown_table([header, *([grid[row].get(column, "") for column in columns] for row in below[depth:])])
-    return "\n\n".join([*(text for row in above for text in grid[row].values()), *filter(None, [table])])
+    return "\n\n".join([*(paragraph(text) for row in above for text in grid[row].values()), *filter(None, [table])])
 
 
 def _grid(sheet: Any) -> Grid:
@@ -126,15 +127,15 @@ def _leading(grid: Grid, rows: Sequence[int]) -> int:
     return next((number for number, row in enumerate(rows) if len(grid[row]) > 1), 0)
 
 
-def _header_depth(rows: Sequence[int], merged: Sequence[Merged]) -> int:
-    """How many rows name the columns: one, and one more below each that has cells over several columns."""
-    wide = {cells.top: cells.bottom for cells in merged if cells.right > cells.left}
+def _header_depth(grid: Grid, rows: Sequence[int], columns: Sequence[int], merged: Sequence[Merged]) -> int:
+    """How many rows name the columns: one, and each that has words below cells over several columns alone."""
     depth = 1
-    for number, row in enumerate(rows[:-1]):
-        if number >= depth:
+    while depth < min(len(rows) - 1, MOST_HEADERS):
+        wide = [cells for cells in merged if cells.right > cells.left and cells.top <= rows[depth - 1] <= cells.bottom]
+        below = {column for cells in wide for column in _within(columns, cells.left, cells.right)}
+        if not below.issuperset(grid[rows[depth]]):
             break
-        if row in wide:
-            depth = max(depth, min(bisect_right(rows, wide[row]) + 1, len(rows) - 1))
+        depth += 1
     return depth
 
 

@@ -107,6 +107,14 @@ def test_headers_over_several_columns_name_each_and_a_title_stands_above_the_tab
     assert text_of(saved(workbook)) == f"# 业绩\n\n2024 年业绩\n\n{table}"
 
 
+def test_a_row_below_a_wide_header_is_one_of_values_where_others_are_named_too() -> None:
+    workbook = sheet(["# 名单"], ["姓名", "联系方式"], ["张三", "1-2", "a@b"], ["李四", "3-4"], merged=("B2:C2",))
+    assert text_of(saved(workbook)).split("\n\n")[1:] == [
+        "\\# 名单",
+        "| 姓名 | 联系方式 | 联系方式 |\n| --- | --- | --- |\n| 张三 | 1-2 | a@b |\n| 李四 | 3-4 |  |\n",
+    ]
+
+
 def test_a_sheet_that_claims_to_be_large_is_as_large_as_its_cells() -> None:
     far = f'<row r="1">{string_cell("A1")}</row><row r="1048576">{string_cell("XFD1048576")}</row>'
     merged = '<mergeCells><mergeCell ref="A1:XFD1048576"/></mergeCells>'
@@ -123,7 +131,7 @@ def presentation(build: Callable[[Any], None]) -> Decoded:
 def test_slides_are_pages_with_titles_lists_and_notes() -> None:
     def build(deck: Any) -> None:
         opening = deck.slides.add_slide(deck.slide_layouts[0])
-        opening.shapes.title.text, opening.placeholders[1].text = "季度汇报", "张三\n# 研发部"
+        opening.shapes.title.text, opening.placeholders[1].text = "季度汇报", "张三\n# 研发部\nC# 组"
         deck.slides.add_slide(deck.slide_layouts[6])
         points = deck.slides.add_slide(deck.slide_layouts[1])
         points.shapes.title.text = "要\n点"
@@ -138,7 +146,7 @@ def test_slides_are_pages_with_titles_lists_and_notes() -> None:
     read = presentation(build)
     assert read.encoding == "pptx"
     assert read.text == (
-        "# 季度汇报\n\n张三\n\n\\# 研发部\n\n## 要 点\n\n- 第一\n   - 细节\n- 第二\n\n讲稿。\n\n## 谢谢\n"
+        "# 季度汇报\n\n张三\n\n\\# 研发部\n\nC# 组\n\n## 要 点\n\n- 第一\n   - 细节\n- 第二\n\n讲稿。\n\n## 谢谢\n"
     )
     assert [read.text.splitlines()[line - 1] for line in (read.page_starts[n] for n in (0, 2, 4))] == [
         "# 季度汇报",
