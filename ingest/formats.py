@@ -22,6 +22,7 @@ __all__ = ["read_as_text"]
 
 OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 LOCKED_OFFICE = "EncryptedPackage".encode("utf-16-le")  # what a document of Office with a password holds
+PACKED = (".docx", ".xlsx", ".pptx", ".epub")
 PICTURES = "If its pages are pictures, have them read first (OCR: ocrmypdf, say)."
 NO_TEXT = {
     "xlsx": "If its cells are formulas, open it in Excel or LibreOffice and save it: what they give is kept then.",
@@ -46,6 +47,8 @@ def read_as_text(raw: RawDocument) -> Decoded:
         return _tidied(raw, _attempt(raw, lambda: _unpacked(raw, kind)))
     if raw.data.startswith(OLD_OFFICE) and LOCKED_OFFICE in raw.data:
         raise InputError(f"{raw.name}: it needs a password. Save it without one.")
+    if raw.data.startswith(b"PK") and raw.name.lower().endswith(PACKED):
+        raise InputError(f"{raw.name}: it is damaged or cut off. Save it again, or get it anew.")
     decoded = decode(raw)
     if is_html(decoded.text):
         return _tidied(raw, Decoded(_attempt(raw, lambda: html_text(page_of(decoded.text))), decoded.encoding))

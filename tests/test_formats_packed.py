@@ -283,6 +283,12 @@ def test_entities_of_a_book_stay_what_they_are() -> None:
     assert "root" not in text_of(book(**{"OEBPS/text/b.xhtml": outside}))
 
 
+@pytest.mark.parametrize("name", ["a.docx", "a.XLSX", "a.pptx", "a.epub"])
+def test_a_document_that_is_cut_off_is_told_from_an_archive(name: str) -> None:
+    with pytest.raises(InputError, match=rf"^{name}: it is damaged or cut off\. Save it again"):
+        text_of(book()[:-30], name)
+
+
 def test_a_zip_without_a_document_stays_an_archive() -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
