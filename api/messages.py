@@ -18,6 +18,8 @@ _SENTENCES: dict[str, dict[Language, str]] = {
         "zh": "存疑：含推断还原的字，置信度仅 {confidence:.2f}",
         "en": "doubtful: an inferred character is only {confidence:.2f} sure",
     },
+    "understood": {"zh": "（按“{question}”查找）", "en": "(looked for “{question}”)"},
+    "nearest": {"zh": "也许有关", "en": "Perhaps of use"},
     "nothing_found": {"zh": "没有找到相关段落。", "en": "No passage found."},
     "grounded": {"zh": "有据 {share:.0%}", "en": "{share:.0%} grounded"},
     "cost": {"zh": "{seconds:.1f} 秒 · {tokens} 个词元", "en": "{seconds:.1f} s · {tokens} tokens"},

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE_COLUMNS = 120
 UNLIMITED = 1_000_000
 INDENT = "    "
+NEAR, FEW = 0.15, 3  # how probable an answer must be for the nearest passages to be told in its place, and how many
 DOUBTFUL = "bold red"
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -47,6 +48,7 @@ def open_console(*, stderr: bool = False) -> Console:
 
 def show_passages(console: Console, reply: SearchReply) -> None:
     language = language_of(reply.question)
+    _show_understood(console, reply)
     if not reply.passages:
         print_line(console, say("nothing_found", language))
     for passage in reply.passages:
@@ -77,10 +79,22 @@ def show_stream(console: Console, stream: "AnswerStream", *, threshold: float) -
 
 def show_sources(console: Console, reply: AskReply, *, threshold: float) -> None:
     language = language_of(reply.question)
+    _show_understood(console, reply)
     if reply.citations:
         print_line(console, f"\n{say('sources', language)}", style="bold")
         for citation in reply.citations:
             print_line(console, _source(citation, language, threshold))
+    elif reply.passages and reply.answerable is not None and reply.answerable >= NEAR:
+        print_line(console, f"\n{say('nearest', language)}", style="bold")
+        for passage in reply.passages[:FEW]:
+            place = (visible(passage.source), _place(passage, language), _trail(passage.section))
+            print_line(console, " · ".join(filter(None, place)))
+
+
+def _show_understood(console: Console, reply: SearchReply | AskReply) -> None:
+    if reply.understood and reply.understood != reply.question:
+        understood = say("understood", language_of(reply.question), question=visible(reply.understood))
+        print_line(console, understood, style="dim")
 
 
 def show_comparison(console: Console, reply: CompareReply, *, threshold: float) -> None:

@@ -141,16 +141,29 @@ class CitationOut(Wire):
 
 
 class SearchReply(Wire):
-    """What `guide search` and `/v1/search` reply."""
+    """What `guide search` and `/v1/search` reply.
+
+    `answerable` is the probability that the knowledge base answers the question; `understood` is the question as it was
+    looked for, with misspelt identifiers put right.
+    """
 
     id: QuestionId
     question: str
     passages: tuple[PassageOut, ...]
     timings_ms: dict[str, float]
+    answerable: float
+    understood: str
 
     @classmethod
     def of(cls, question: str, found: "Found", question_id: QuestionId = None) -> Self:
-        return cls(id=question_id, question=question, passages=_ranked(found.hits), timings_ms=found.timings_ms)
+        return cls(
+            id=question_id,
+            question=question,
+            passages=_ranked(found.hits),
+            timings_ms=found.timings_ms,
+            answerable=round(found.answerable, 4),
+            understood=found.asked,
+        )
 
 
 class UsageOut(Wire):
@@ -161,7 +174,11 @@ class UsageOut(Wire):
 
 
 class AskReply(Wire):
-    """What `guide ask` and `/v1/ask` reply; `[n]` in the answer refers to the citations."""
+    """What `guide ask` and `/v1/ask` reply; `[n]` in the answer refers to the citations.
+
+    With retrieval, `answerable` is the probability that the knowledge base answers the question, and `understood` the
+    question as it was looked for, with misspelt identifiers put right.
+    """
 
     id: QuestionId
     question: str
@@ -175,6 +192,8 @@ class AskReply(Wire):
     passages: tuple[PassageOut, ...]
     usage: UsageOut
     timings_ms: dict[str, float]
+    answerable: float | None
+    understood: str | None
 
     @classmethod
     def of(cls, answer: Answer, question_id: QuestionId = None) -> Self:
@@ -191,6 +210,8 @@ class AskReply(Wire):
             passages=_ranked(answer.hits),
             usage=UsageOut.model_validate(answer.usage),
             timings_ms=answer.timings_ms,
+            answerable=None if answer.answerable is None else round(answer.answerable, 4),
+            understood=answer.understood,
         )
 
 

@@ -207,7 +207,9 @@ class Usage:
 class Answer:
     """A question's answer with all that it rests on; `[n]` in `text` refers to `citations`.
 
-    `finish` says why the writing ended: the answer was whole, as long as was allowed, or no longer wanted.
+    `finish` says why the writing ended: the answer was whole, as long as was allowed, or no longer wanted. With
+    retrieval, `answerable` is the probability that the knowledge base answers the question, and `understood` the
+    question as it was looked for, with misspelt identifiers put right.
     """
 
     question: str
@@ -222,3 +224,5 @@ class Answer:
     usage: Usage
     timings_ms: dict[str, float] = field(default_factory=dict)
     finish: Finish = "stop"
+    answerable: float | None = None
+    understood: str | None = None

@@ -230,6 +230,8 @@ class Answerer:
             usage=Usage(done.prompt_tokens, done.completion_tokens),
             timings_ms=evidence.found.timings_ms | {"generate": 1000 * (time.perf_counter() - began)},
             finish=done.finish,
+            answerable=evidence.found.answerable,
+            understood=evidence.found.asked,
         )
 
     def quote(self, question: str, evidence: Evidence, adapters: Sequence[str | None]) -> list[Answer]:
@@ -279,6 +281,8 @@ class Answerer:
             hits=evidence.found.hits,
             usage=usage,
             timings_ms=timings_ms,
+            answerable=evidence.found.answerable,
+            understood=evidence.found.asked,
         )
 
 

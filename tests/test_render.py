@@ -65,6 +65,12 @@ def citation(restored: float | None = None, lines: tuple[int, int] = (3, 4)) -> 
     )
 
 
+def found(question: str, *passages: PassageOut) -> SearchReply:
+    return SearchReply(
+        id=None, question=question, passages=passages, timings_ms={}, answerable=0.9, understood=question
+    )
+
+
 def answer(question: str, *citations: CitationOut) -> AskReply:
     return AskReply(
         id=None,
@@ -79,6 +85,8 @@ def answer(question: str, *citations: CitationOut) -> AskReply:
         passages=(),
         usage=UsageOut(prompt_tokens=1, completion_tokens=0),
         timings_ms={},
+        answerable=0.9,
+        understood=question,
     )
 
 
@@ -92,22 +100,48 @@ def comparison(text: str, *citations: CitationOut) -> CompareReply:
     return CompareReply(id=None, question="什么？", seed=0, answers=tuple(variants))
 
 
+@pytest.mark.parametrize(
+    ("question", "answerable", "told"),
+    [
+        ("什么？", 0.4, "\n也许有关\na.md · 第 3–4 行 · 模型 › LLaMA\n"),
+        ("What?", 0.4, "\nPerhaps of use\na.md · lines 3–4 · 模型 › LLaMA\n"),
+        ("What?", 0.1, ""),
+    ],
+)
+def test_where_there_is_no_answer_the_nearest_passages_are_told(question: str, answerable: float, told: str) -> None:
+    console = pipe()
+    none = answer(question).model_copy(update={"passages": (passage("x"),), "answerable": answerable})
+    show_answer(console, none, threshold=THRESHOLD)
+    assert shown(console) == f"[bold]2024 [1]\n{told}"
+
+
+def test_a_question_that_was_read_otherwise_says_so() -> None:
+    console = pipe()
+    show_passages(console, found("BRET?").model_copy(update={"understood": "BERT?"}))
+    show_answer(
+        console, answer("什么是 BRET？").model_copy(update={"understood": "什么是 BERT？"}), threshold=THRESHOLD
+    )
+    said = shown(console)
+    assert "(looked for “BERT?”)\n" in said
+    assert "（按“什么是 BERT？”查找）\n" in said
+
+
 def test_a_hit_shows_where_it_stands_and_its_score() -> None:
     console = pipe()
-    show_passages(console, SearchReply(id=None, question="什么？", passages=(passage("一\n二"),), timings_ms={}))
+    show_passages(console, found("什么？", *(passage("一\n二"),)))
     assert shown(console) == " 1. a.md:3-4  模型 › LLaMA  0.0325\n    一\n    二\n\n"
 
 
 @pytest.mark.parametrize(("question", "said"), [("什么？", "没有找到相关段落。"), ("What?", "No passage found.")])
 def test_no_hit_is_said_in_the_language_of_the_question(question: str, said: str) -> None:
     console = pipe()
-    show_passages(console, SearchReply(id=None, question=question, passages=(), timings_ms={}))
+    show_passages(console, found(question, *()))
     assert shown(console) == f"{said}\n"
 
 
 def test_a_long_line_is_not_broken_in_a_pipe() -> None:
     console, text = pipe(), "字" * 500
-    show_passages(console, SearchReply(id=None, question="什么？", passages=(passage(text),), timings_ms={}))
+    show_passages(console, found("什么？", *(passage(text),)))
     assert text in shown(console)
 
 
@@ -134,7 +168,7 @@ def test_an_answer_is_followed_by_its_sources(question: str, source: str) -> Non
 def test_what_stands_on_a_page_is_shown_with_it(question: str, pages: tuple[int, int], page: str) -> None:
     console = pipe()
     paged = passage("一").model_copy(update={"source": "a.pdf", "pages": pages})
-    show_passages(console, SearchReply(id=None, question=question, passages=(paged,), timings_ms={}))
+    show_passages(console, found(question, *(paged,)))
     assert shown(console).startswith(f" 1. a.pdf · {page}  模型 › LLaMA")
     console = pipe()
     untitled = citation().model_copy(update={"source": "a.pdf", "section": (), "pages": pages})
@@ -202,7 +236,7 @@ def test_four_answers_follow_one_another_where_there_is_not(console: Console) ->
 
 def test_a_document_cannot_steer_the_terminal() -> None:
     console = pipe()
-    show_passages(console, SearchReply(id=None, question="?", passages=(passage("a\x1b[2J\x9bb\tc"),), timings_ms={}))
+    show_passages(console, found("?", *(passage("a\x1b[2J\x9bb\tc"),)))
     assert "    a\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}b" in shown(console)
 
 

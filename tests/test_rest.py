@@ -66,7 +66,9 @@ def test_not_ready_says_what_is_missing(empty_client: TestClient) -> None:
 
 def test_search_replies_with_ranked_passages(client: TestClient, services: Services) -> None:
     reply = client.post("/v1/search", json={"question": QUESTION, "top_k": 3, "id": "q1"}).json()
-    assert set(reply) == {"id", "question", "passages", "timings_ms"}
+    assert set(reply) == {"id", "question", "passages", "timings_ms", "answerable", "understood"}
+    assert 0.5 < reply["answerable"] <= 1
+    assert reply["understood"] == QUESTION
     assert (reply["id"], reply["question"]) == ("q1", QUESTION)
     assert [passage["rank"] for passage in reply["passages"]] == [1, 2, 3]
     for passage in reply["passages"]:
@@ -113,7 +115,7 @@ def test_ask_replies_with_an_answer_whose_quotes_stand_in_the_documents(client: 
     reply = client.post("/v1/ask", json={"question": QUESTION}).json()
     assert set(reply) == {
         "id", "question", "answer", "abstained", "mode", "style", "model", "adapter", "citations", "passages", "usage",
-        "timings_ms",
+        "timings_ms", "answerable", "understood",
     }  # fmt: skip
     assert reply["mode"] == "rag"
     assert set(reply["usage"]) == {"prompt_tokens", "completion_tokens"}
