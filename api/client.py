@@ -25,7 +25,7 @@ __all__ = ["GuideClient", "ServerProblem"]
 
 TIMEOUT_SECONDS = 120.0
 TRIES = 5
-BUSY = 429
+BUSY, NOT_READY = 429, 503
 
 Value = TypeVar("Value", bound=BaseModel)
 
@@ -63,7 +63,10 @@ class GuideClient:
 
     def ready(self) -> Readiness:
         """Whether questions can be answered; a server that can't yet is no problem here."""
-        return Readiness.model_validate_json(self._http.get("/ready").content)
+        response = self._http.get("/ready")
+        if response.status_code != NOT_READY:
+            _checked(response)
+        return Readiness.model_validate_json(response.content)
 
     def search(self, question: str, *, top_k: int | None = None, **filters: Any) -> SearchReply:
         """The nearest passages; `filters` are `context_filter`, `document`, `section` and `kind`."""
@@ -182,7 +185,8 @@ def _checked(response: httpx.Response) -> httpx.Response:
             told = response.json()
         except ValueError:
             told = {}
-        raise ServerProblem(_problem_of({"status": response.status_code, **told}, response.url.path))
+        known = told if isinstance(told, dict) else {}  # a proxy's own reply may be anything
+        raise ServerProblem(_problem_of({"status": response.status_code, **known}, response.url.path))
     return response
 
 

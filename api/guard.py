@@ -102,7 +102,7 @@ class OriginCheck:
         origin = headers.get("origin")
         if origin is None or scope.get("method") in READING or origin in self._allowed or "*" in self._allowed:
             return None
-        if urlsplit(origin).netloc == headers.get("host"):
+        if origin.partition("://")[2] == headers.get("host"):
             return None
         detail = f"Pages of {origin} may not use this server. Set GUIDE_CORS_ORIGINS to allow them."
         return refusal(HTTPStatus.FORBIDDEN, detail, scope["path"])

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from http import HTTPMethod
 from typing import Any, Literal
 
 import structlog
@@ -23,6 +24,8 @@ REQUEST_ID = "X-Request-ID"
 SAFE_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 UNKNOWN_ROUTE = "none"
+METHODS = frozenset(HTTPMethod)
+OTHER_METHOD = "other"
 
 _log = logging.getLogger("guide.requests")
 
@@ -49,8 +52,9 @@ class Metrics:
         )
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._requests.labels(method, route, status).inc()
-        self._seconds.labels(method, route).observe(seconds)
+        known = method if method in METHODS else OTHER_METHOD  # each one that is told of is kept for good
+        self._requests.labels(known, route, status).inc()
+        self._seconds.labels(known, route).observe(seconds)
 
     def stages(self, timings_ms: Mapping[str, float]) -> None:
         """Counts the stages of one search or answer."""

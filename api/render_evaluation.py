@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from api.render import print_line, visible
-from kb.errors import InputError
 
 SEARCH = ("questions", "hit@1", "hit@3", "hit@5", "mrr", "recall@10", "ndcg@10", "evidence@800")
 ASK = ("answerable", "fact_recall@300", "wrongly_abstained", "abstention", "quotes", "quotes_verbatim")
@@ -25,19 +23,9 @@ def show_evaluation(console: Console, report: dict[str, Any]) -> None:
     print_line(console, f"Characters of a passage, on average: {report['search']['mean_passage_chars']}")
 
 
-def written(report: dict[str, Any], file: Path | None = None) -> str:
-    """The report as JSON; written to a file as well, if one is given.
-
-    Raises:
-        InputError: the file can't be written.
-    """
-    text = json.dumps(report, ensure_ascii=False, indent=1)
-    if file:
-        try:
-            file.write_text(text + "\n", encoding="utf-8")
-        except OSError as problem:
-            raise InputError(f"{file}: the record can't be written ({problem.strerror}).") from problem
-    return text
+def as_text(report: dict[str, Any]) -> str:
+    """The report as JSON."""
+    return json.dumps(report, ensure_ascii=False, indent=1)
 
 
 def _show(console: Console, title: str, part: str, columns: tuple[str, ...], report: dict[str, Any]) -> None:

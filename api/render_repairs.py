@@ -13,8 +13,10 @@ from api.schemas_repairs import DocumentOut, RepairedOut, RepairReport
 
 def show_repairs(console: Console, reply: DocumentOut) -> None:
     """A line for each inferred stretch, with the line where it stands; doubtful ones stand out."""
+    place, counted = 1, 0
     for repair in reply.repairs:
-        place = reply.text.count("\n", 0, repair.start) + 1
+        place += reply.text.count("\n", counted, repair.start)
+        counted = repair.start
         line = Text(f"{visible(reply.name)}:{place}")
         line.append(f"  {visible(repair.before)} → {visible(repair.after)}  {repair.confidence:.3f}")
         if repair.doubtful:

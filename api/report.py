@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from api.files import write_file
 from api.schemas import CompareReply
-from kb.errors import InputError
 from kb.language import language_of
 
 TEMPLATE = "report.html.jinja"
@@ -21,7 +21,4 @@ def write_report(reply: CompareReply, file: Path) -> None:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(files("api").joinpath(TEMPLATE).read_text(encoding="utf-8"))
     page = template.render(reply=reply, language=language_of(reply.question), probing=getattr(reply, "probing", None))
-    try:
-        file.write_text(page, encoding="utf-8")
-    except OSError as problem:
-        raise InputError(f"{file}: the report can't be written: {problem.strerror}. Give another file.") from problem
+    write_file(file, page.encode())

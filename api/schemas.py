@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from rag.compare import Comparison
     from rag.retrieve import Found
 
+# Longer than any body can be. With a limit pydantic looks at texts, and finds halves of characters ("\ud800") in them.
+MOST_CHARACTERS = 2**40
+
 
 def _whole(value: object) -> object:
     """JSON has one kind of number: 1.0 is the integer 1."""
@@ -31,7 +34,7 @@ class Wire(BaseModel):
 class Asked(Wire):
     """What a client sends: each field in its own JSON type, nothing converted."""
 
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, str_max_length=MOST_CHARACTERS)
 
 
 class ContextFilter(Asked):

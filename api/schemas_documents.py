@@ -79,14 +79,15 @@ class IngestStatus(Wire):
 
     @classmethod
     def of(cls, job: Job[Ingested], ahead: int, instance: str) -> Self:
-        failure = job.finished.exception() if job.state == "failed" else None
+        state = job.state  # once: it may change meanwhile
+        failure = job.finished.exception() if state == "failed" else None
         return cls(
             track_id=job.id,
             file_name=job.name,
-            status=job.state,
+            status=state,
             stage=job.stage,
             progress=job.progress,
             ahead=ahead,
-            data=(IngestedDoc.taken_in(job.finished.result()),) if job.state == "done" else (),
+            data=(IngestedDoc.taken_in(job.finished.result()),) if state == "done" else (),
             problem=describe(failure, instance) if failure else None,
         )

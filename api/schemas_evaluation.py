@@ -49,12 +49,13 @@ class EvaluateStatus(Wire):
 
     @classmethod
     def of(cls, job: Job[dict[str, Any]], ahead: int, instance: str) -> Self:
-        failure = job.finished.exception() if job.state == "failed" else None
+        state = job.state  # once: it may change meanwhile
+        failure = job.finished.exception() if state == "failed" else None
         return cls(
             track_id=job.id,
-            status=job.state,
+            status=state,
             progress=job.progress,
             ahead=ahead,
-            report=job.finished.result() if job.state == "done" else None,
+            report=job.finished.result() if state == "done" else None,
             problem=describe(failure, instance) if failure else None,
         )

@@ -9,7 +9,10 @@ from kb.records import Document
 
 
 class LinesOut(Wire):
-    """Lines of a document's restored text; `start` is where `text` begins in it, and repairs count from there too."""
+    """Lines of a document's restored text.
+
+    `start` says where `text` begins in the document, in which the spans of repairs are counted too.
+    """
 
     name: str
     title: str

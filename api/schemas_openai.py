@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from api.schemas import ContextFilter, Pages, Whole, Wire
+from api.schemas import MOST_CHARACTERS, ContextFilter, Pages, Whole, Wire
 from api.schemas_documents import IngestedDoc
 from kb.records import Answer, Passage
 
@@ -17,7 +17,7 @@ Text = Annotated[str, StringConstraints(pattern=r"\S")]
 class Lenient(BaseModel):
     """What a client of OpenAI sends; fields that mean nothing here are passed over."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, str_max_length=MOST_CHARACTERS)
 
 
 class Chunk(Wire):

@@ -128,11 +128,16 @@ class Analysed(Sequence[Passage]):
         bounds = self.block.bounds.reshape(-1, 2)[numbers].tolist()
         return [(names[document], start, end) for document, (start, end) in zip(at.tolist(), bounds, strict=True)]
 
+    def bounds(self, numbers: range) -> tuple[Numbers, Numbers]:
+        """Where each of these passages starts and ends in its document; no passage is parsed."""
+        starts, ends = self.block.bounds.reshape(-1, 2)[numbers.start : numbers.stop].T
+        return starts, ends
+
     def holding(self, stretch: tuple[str, int, int]) -> dict[int, tuple[str, int, int]]:
         """The numbers and spans of the passages that hold all of a document between a start and an end."""
         document, start, end = stretch
         numbers = self.documents.get(document, range(0))
-        starts, ends = self.block.bounds.reshape(-1, 2)[numbers.start : numbers.stop].T
+        starts, ends = self.bounds(numbers)
         found = np.flatnonzero((starts <= start) & (ends >= end))
         return {numbers[i]: (document, int(starts[i]), int(ends[i])) for i in found.tolist()}
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -207,7 +208,7 @@ class Answerer:
     ) -> Generator[str, None, Answer]:
         """What the model writes, a sentence at a time, with the citations that bear it out."""
         began = time.perf_counter()
-        checked = CheckedWriting(evidence.found.hits, self.document)
+        checked = CheckedWriting(evidence.found.hits, cache(self.document))
         try:
             for piece in written:
                 if whole := checked.feed(piece):
@@ -266,9 +267,8 @@ class Answerer:
         asked = evidence.found.asked
         if evidence.answerable:
             chosen = choose(asked, evidence.pieces, rank(asked, evidence.pieces, nats, self.weights))
-        citations = tuple(
-            cite(n, piece, self.document(piece.hit.passage.document_id)) for n, piece in enumerate(chosen, 1)
-        )
+        document = cache(self.document)  # a large one takes a while to read
+        citations = tuple(cite(n, piece, document(piece.hit.passage.document_id)) for n, piece in enumerate(chosen, 1))
         return Answer(
             question=question,
             text=joined(chosen, asked) if chosen else NOT_SAID[language_of(question)],

@@ -25,7 +25,8 @@ class LineReader:
 
     def best(self, question: NDArray[np.float32], passages: Sequence[tuple[Place, Passage]]) -> list[float]:
         """The cosine of the question [dimension] and the line of each passage that is nearest to it."""
-        known = {place: self._known[place] for place, _ in passages if place in self._known}
+        remembered = self._known  # another thread may put an empty one in its place
+        known = {place: remembered[place] for place, _ in passages if place in remembered}
         unknown = [(place, passage) for place, passage in passages if place not in known]
         if unknown:
             known |= self._read(unknown)
@@ -39,6 +40,6 @@ class LineReader:
             made = line_vectors([passage for _, passage in missing], self._embedder)
             found |= {place: lines for (place, _), lines in zip(missing, made, strict=True)}
         if len(self._known) + len(found) > REMEMBERED:
-            self._known = {}  # another thread may still read the old one
+            self._known = {}
         self._known |= found
         return found

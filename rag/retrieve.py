@@ -17,7 +17,7 @@ from models.embed import Embedder
 from models.rerank import Reranker
 from rag.answerable import LOOKED_INTO, Held, Measures, measured, probability
 from rag.cells import NamedCells, Span
-from rag.filters import allowed_by
+from rag.filters import Sieve
 from rag.fusion import lexical_shares, share_fusion, standout, standouts
 from rag.lines import LineReader, Place
 
@@ -62,6 +62,7 @@ class Retriever:
         store.require_embedding(embedder.fingerprint)
         self._store, self._lexical, self._embedder = store, lexical, embedder
         self._reranker, self._reread = reranker, REREAD if reranker else 0
+        self._sieve = Sieve(lexical.passages)
         self._cells = NamedCells(store.tables)
         self._lines = LineReader(store.lines, embedder)
 
@@ -72,7 +73,7 @@ class Retriever:
         vector = self._embedder.embed_query(question)
         embedded = time.perf_counter()
         passages = self._lexical.passages
-        allowed = allowed_by(within, passages)
+        allowed = self._sieve.allowed(within)
         dense = self._nearest(vector, allowed)
         searched = time.perf_counter()
         lexical = self._lexical.numbers(question, DEPTH, allowed)
@@ -142,15 +143,13 @@ class Retriever:
         None of them overlaps another or the passage itself; of a table and its rows the table counts, unless the
         passage is one of the rows.
         """
-        numbers = self._lexical.passages.documents.get(passage.document_id, range(0))
-        others = self._lexical.passages[numbers.start : numbers.stop]
-        before = _following(
-            sorted(
-                (other for other in others if other.end <= passage.start), key=lambda other: (-other.end, other.start)
-            ),
-            count,
-        )
-        after = _following([other for other in others if other.start >= passage.end], count)
+        passages = self._lexical.passages
+        numbers = passages.documents.get(passage.document_id, range(0))
+        starts, ends = passages.bounds(numbers)
+        nearest_first = np.lexsort((starts, -ends))
+        above = nearest_first[ends[nearest_first] <= passage.start]
+        below = np.flatnonzero(starts >= passage.end)
+        before, after = (_following((passages[numbers[i]] for i in some.tolist()), count) for some in (above, below))
         return tuple(reversed(before)), tuple(after)
 
     def _nearest(self, vector: NDArray[np.float32], allowed: NDArray[np.bool_] | None) -> list[tuple[int, float]]:

@@ -56,6 +56,14 @@ def test_answers_whole_and_in_pieces(guide: GuideClient) -> None:
     assert {variant.variant for variant in guide.compare(QUESTION).answers} >= {"plain", "rag"}
 
 
+def test_a_refusal_is_a_problem_whatever_is_asked(url: str) -> None:
+    with GuideClient(url, "another key") as guide:
+        for call in (guide.ready, guide.documents):
+            with pytest.raises(ServerProblem, match="GUIDE_API_KEY") as caught:
+                call()
+            assert caught.value.problem.status == 401
+
+
 def test_the_rest_is_typed(guide: GuideClient) -> None:
     assert guide.health().status == "ok"
     assert guide.ready().status == "ready"

@@ -162,6 +162,17 @@ def test_a_file_that_grades_nothing_is_named(tmp_path: Path, line: str, message:
     assert "q.jsonl" in str(caught.value)
 
 
+def test_scores_are_shown_though_the_record_can_not_be_written(
+    guide_home: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    out = str(tmp_path / "file" / "record.json")
+    assert run(["evaluate", str(OURS), "--search-only", "--json", "--out", out, "--home", guide_home]) == 1
+    captured = capsys.readouterr()
+    assert "provenance" in json.loads(captured.out)
+    assert out in captured.err
+
+
 def test_only_line_feeds_end_a_line(tmp_path: Path) -> None:
     file = tmp_path / "q.jsonl"
     file.write_bytes('{"question": "a\u2028b\x85c"}\r\n\n{"question": "d"}'.encode())

@@ -11,7 +11,7 @@ from kb.lexical import LexicalIndex
 from kb.records import Filter, Passage
 from kb.settings import load_settings
 from kb.store import Store
-from rag.filters import allowed_by
+from rag.filters import Sieve
 from rag.retrieve import Retriever
 from tests.knowledge import OpenStore, put
 
@@ -26,9 +26,28 @@ def overlap(one: Passage, other: Passage) -> bool:
 
 
 def test_no_filter_allows_everything(services: "Services") -> None:
+    sieve = Sieve(LexicalIndex.open(services.store, services.settings).passages)
+    assert sieve.allowed(None) is None
+    assert sieve.allowed(Filter()) is None
+
+
+def test_passages_are_parsed_for_the_first_filter_only(services: "Services", monkeypatch: pytest.MonkeyPatch) -> None:
     passages = LexicalIndex.open(services.store, services.settings).passages
-    assert allowed_by(None, passages) is None
-    assert allowed_by(Filter(), passages) is None
+    sieve = Sieve(passages)
+    within = Filter(documents=["llm_guide.md"], section="lora", kinds=["prose", "table_row"])
+    first = sieve.allowed(within)
+    assert first is not None
+    assert first.any()
+    monkeypatch.setattr(type(passages), "__getitem__", None)
+    again = sieve.allowed(within)
+    assert again is not None
+    assert again.tolist() == first.tolist()
+
+
+def test_nothing_is_found_among_no_passages() -> None:
+    mask = Sieve(LexicalIndex.build([]).passages).allowed(Filter(documents=["a.md"], section="a", kinds=["code"]))
+    assert mask is not None
+    assert mask.shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +62,8 @@ def test_no_filter_allows_everything(services: "Services") -> None:
             lambda passage: (passage.source, passage.kind) == ("llm_guide.md", "list"),
         ),
         (Filter(documents=[]), lambda _: False),
+        (Filter(kinds=[]), lambda _: False),
+        (Filter(section="no heading"), lambda _: False),
     ],
 )
 def test_only_what_is_allowed_is_found_by_either_search(services: "Services", within: Filter, holds: object) -> None:

@@ -65,7 +65,7 @@ def test_names_can_be_allowed(tmp_path: Path) -> None:
         assert client.get("/v1/documents").status_code == 200
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:9999"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:9999", "http://["])
 def test_pages_of_other_sites_change_nothing(tmp_path: Path, origin: str) -> None:
     with serving(tmp_path) as client:
         sent = client.post("/v1/ingest/file", files={"file": ("a.md", b"# a\n\na")}, headers={"Origin": origin})

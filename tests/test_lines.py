@@ -69,6 +69,21 @@ def test_lines_are_read_from_what_was_kept_and_made_where_nothing_was(services: 
     assert reader.best(question, []) == []
 
 
+def test_lines_that_another_thread_forgets_meanwhile_are_known_all_the_same(services: "Services") -> None:
+    reader, text = LineReader(lambda places: [None for _ in places], services.embedder), passage("再合并权重。")
+    question = services.embedder.embed_query("合并权重")
+    asked = [(("g", 0), text)]
+    first = reader.best(question, asked)
+
+    class Forgotten(dict[Place, bytes]):
+        def __contains__(self, place: object) -> bool:
+            reader._known = {}
+            return super().__contains__(place)
+
+    reader._known = Forgotten(reader._known)
+    assert reader.best(question, asked) == first
+
+
 def test_the_lines_of_all_that_is_taken_in_are_kept(services: "Services") -> None:
     records = services.store.records([])
     places = [(generation, number) for generation, some in records for number in range(len(some or ()))]

@@ -46,6 +46,9 @@ def test_requests_and_stages_are_counted_by_route(client: TestClient) -> None:
     assert figure(client, 'guide_stage_seconds_count{stage="embed"}') >= 1
     client.get("/wherever/somebody/looks")
     assert "somebody" not in client.get("/metrics").text
+    client.request("MINE", "/v1/search")
+    assert "MINE" not in client.get("/metrics").text
+    assert figure(client, 'guide_requests_total{method="other",route="/v1/search",status="405"}') == 1
 
 
 def test_what_there_is_and_what_waits_is_told(client: TestClient) -> None:

@@ -64,6 +64,29 @@ def test_not_ready_says_what_is_missing(empty_client: TestClient) -> None:
     assert "guide ingest" in response.json()["missing"][0]
 
 
+HALF = "a\ud800"  # of a character: JSON can tell it, and no text can hold it
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("search", {"question": QUESTION, "id": HALF}),
+        ("ask", {"question": QUESTION, "adapter": HALF}),
+        ("ask", {"question": HALF}),
+        ("search", {"question": QUESTION, "context_filter": {"docs_ids": [HALF]}}),
+        ("chat/completions", {"messages": [{"role": "user", "content": HALF}]}),
+        ("chat/completions", {"model": HALF, "messages": [{"role": "user", "content": "a"}]}),
+        ("chat/completions", {"stop": HALF, "messages": [{"role": "user", "content": "a"}]}),
+        ("embeddings", {"input": [HALF]}),
+        ("evaluate", {"questions": [{"question": "a", "kind": HALF}]}),
+        ("ingest/text", {"file_name": "a.md", "text": HALF}),
+    ],
+)
+def test_half_a_character_is_no_text(client: TestClient, path: str, body: dict[str, Any]) -> None:
+    told = problem(client.post(f"/v1/{path}", content=json.dumps(body), headers=JSON), 422)
+    assert "unicode" in told["detail"]
+
+
 def test_search_replies_with_ranked_passages(client: TestClient, services: Services) -> None:
     reply = client.post("/v1/search", json={"question": QUESTION, "top_k": 3, "id": "q1"}).json()
     assert set(reply) == {"id", "question", "passages", "timings_ms", "answerable", "understood"}

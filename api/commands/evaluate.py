@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.commands.asking import JsonOption
+from api.files import write_file
 from api.options import with_settings
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def evaluate(
     from api.plot_evaluation import check_plot, plot_evaluation
     from api.progress import progress_bar
     from api.render import open_console
-    from api.render_evaluation import show_evaluation, written
+    from api.render_evaluation import as_text, show_evaluation
     from api.services import Services
     from rag.evaluate import read_graded
 
@@ -49,11 +50,11 @@ def evaluate(
         check_plot(plot)
     with Services(settings) as services, progress_bar(wanted=not as_json) as progress:
         report = evaluation_report(services, questions, answers=not search_only, progress=progress)
-    if out:
-        written(report, out)
-    if plot:
-        plot_evaluation(report, plot)
     if as_json:
-        print(written(report))
+        print(as_text(report))
     else:
         show_evaluation(open_console(), report)
+    if out:
+        write_file(out, as_text(report).encode() + b"\n")
+    if plot:
+        plot_evaluation(report, plot)

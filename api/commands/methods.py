@@ -7,6 +7,7 @@ import typer
 
 from api.commands.asking import JsonOption
 from api.commands.train import BaseOption, BatchOption, DataOption, EpochsOption, MaxTokensOption, SeedOption
+from api.files import write_file
 from api.options import with_settings
 
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def methods(
         )
         called = [METHODS[name].called for name in names] + [missing.called for missing in NOT_IN_PEFT]
         reply = MethodsReply.of(results, said_of(settings, called), base or settings.chat_model, learnt_from, config)
-    if out:
-        out.write_text(reply.model_dump_json(indent=1) + "\n", encoding="utf-8")
     if as_json:
         print(reply.model_dump_json(indent=2))
     else:
         show_methods(reply)
+    if out:
+        write_file(out, reply.model_dump_json(indent=1).encode() + b"\n")
