@@ -28,7 +28,7 @@ from kb.language import Language, language_of
 from kb.records import Answer
 
 if TYPE_CHECKING:
-    from rag.answer import AnswerStream
+    from rag.asking import AnswerStream
 
 SIDE_BY_SIDE_COLUMNS = 120
 UNLIMITED = 1_000_000

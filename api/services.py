@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from api.intake import Intake
     from ingest.pipeline import Pipeline
     from models.chat import Chat, Conversation
-    from rag.answer import Answerer, AnswerStream, Asking
+    from rag.answer import Answerer
+    from rag.asking import AnswerStream, Asking
     from rag.compare import Comparison
     from rag.probes import Probing
 
@@ -163,7 +164,7 @@ class Services:
     ) -> "AnswerStream":
         """A question's answer as it is made; raises as `ask` does, what concerns the adapter with the first piece."""
         _import_models()
-        from rag.answer import Asking
+        from rag.asking import Asking
 
         question = self._askable(question, documents=mode != "plain", within=within)
         asking = Asking(mode=mode, adapter=adapter or "default", top_k=top_k, within=within)

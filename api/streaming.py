@@ -15,7 +15,7 @@ from kb.errors import BusyError
 
 if TYPE_CHECKING:
     from kb.records import Answer
-    from rag.answer import AnswerStream
+    from rag.asking import AnswerStream
 
 __all__ = ["DONE", "EVENTS", "ClientLeft", "Desk", "event", "events"]
 

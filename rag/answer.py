@@ -1,8 +1,8 @@
 """Answers a question: from retrieved passages, in quotes or in checked prose, or plainly from the model alone."""
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -11,73 +11,18 @@ from numpy.typing import NDArray
 from kb.language import language_of
 from kb.records import Answer, Document, Filter, Hit, Mode, Style, Usage
 from kb.settings import Settings
-from models.chat import Chat, Conversation, Sampling, Stream
+from models.chat import Chat, Sampling, Stream
+from rag.asking import AnswerStream, Asking, Evidence
 from rag.cite import cite
 from rag.claims import CheckedWriting
 from rag.groups import with_groups
 from rag.pieces import Piece, pieces
 from rag.prompt import NOT_SAID, ask_back, fitting, plain
 from rag.quote import Weights, answering, choose, heading_of_row, rank, shortlist, shown
-from rag.retrieve import Found, Retriever
+from rag.retrieve import Retriever
 
 MOST_TOKENS: dict[Mode, int] = {"plain": 128, "rag": 512}
 PLAIN_REPETITION = 1.2
-
-
-@dataclass(frozen=True)
-class Asking:
-    """How a question is to be answered; `history` are the turns before it, without retrieved passages.
-
-    `adapter` is a loaded adapter's name, "default" or "none": the default one writes, but quotes are judged by the base
-    alone unless an adapter is named, since one that was taught to answer is a worse judge (docs/answers.md). What is
-    None is the answerer's to choose.
-    """
-
-    mode: Mode = "rag"
-    adapter: str | None = "default"
-    top_k: int | None = None
-    within: Filter | None = None
-    history: Conversation = ()
-    max_new_tokens: int | None = None
-    sampling: Sampling | None = None
-    stop: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What retrieval found for a question, and the quotable pieces of it that may answer."""
-
-    found: Found
-    pieces: tuple[Piece, ...]
-
-    @property
-    def answerable(self) -> bool:
-        return self.found.answerable >= 0.5 and bool(self.pieces)
-
-
-class AnswerStream:
-    """An answer being made: iterate for its text, piece by piece; `answer` waits for the whole.
-
-    Closing it, or leaving its iteration, stops the model within a step.
-    """
-
-    def __init__(self, writing: Generator[str, None, Answer]) -> None:
-        self._writing = writing
-        self._answer: Answer | None = None
-
-    def __iter__(self) -> Iterator[str]:
-        self._answer = yield from self._writing
-
-    def close(self) -> None:
-        self._writing.close()
-
-    @property
-    def answer(self) -> Answer:
-        if self._answer is None:
-            for _ in self:
-                pass
-        assert self._answer is not None
-        return self._answer
 
 
 class Answerer:

@@ -9,7 +9,7 @@ import pytest
 from api.streaming import Desk
 from kb.errors import BusyError, NotFoundError
 from kb.records import Answer, Usage
-from rag.answer import AnswerStream
+from rag.asking import AnswerStream
 
 ANSWER = Answer(
     question="?",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from api.services import Services
     from kb.settings import Settings
     from models.chat import Message
-    from rag.answer import Asking
+    from rag.asking import Asking
 
 PROMPT = "» "
 ANEW = "/new"
@@ -41,7 +41,7 @@ def chat(
     console = open_console()
     with Services(settings) as services:
         chat_model = services.chat.adapter_name(adapter or "default")
-        from rag.answer import Asking
+        from rag.asking import Asking
 
         asking = Asking(mode="plain" if plain else "rag", adapter=chat_model or "none")
         turns: list[Message] = []

@@ -95,7 +95,7 @@ def model(model: str, services: GivenServices) -> ModelCard:
 async def _answer(
     asked: ChatRequest | CompletionRequest, form: type[ChatReply], request: Request, services: Services, desk: Desk
 ) -> Response | ChatCompletion | Completion:
-    from rag.answer import Asking
+    from rag.asking import Asking
 
     named = await run_in_threadpool(named_model, services, asked.model)
     from_documents = named.from_documents if asked.use_context is None else asked.use_context
