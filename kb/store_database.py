@@ -110,10 +110,10 @@ class Database:
             rows.execute(begin)
             try:
                 yield rows
+                rows.commit()  # which, if it fails, leaves the transaction open
             except BaseException:
                 rows.rollback()
                 raise
-            rows.commit()
         except sqlite3.Error as problem:
             raise self._failure(problem) from problem
 

@@ -108,6 +108,17 @@ def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
         assert database.read(tables.read_state) == State(base=database.read(tables.read_state).base)
 
 
+def test_a_commit_that_fails_keeps_no_transaction_open(tmp_path: Path) -> None:
+    with closing(Database(tmp_path / "guide.sqlite3")) as database:
+        with database.writing() as rows:
+            rows.execute("CREATE TABLE child (of TEXT REFERENCES state (key) DEFERRABLE INITIALLY DEFERRED)")
+        rows.execute("PRAGMA foreign_keys = ON")
+        with pytest.raises(StoreError), database.writing() as rows:
+            rows.execute("INSERT INTO child VALUES ('nobody')")
+        with database.writing() as rows:
+            assert rows.execute("SELECT count(*) FROM child").fetchone() == (0,)
+
+
 @pytest.mark.parametrize("harm", ["truncated", "foreign", "gone"])
 def test_a_damaged_vector_index_is_made_anew(tmp_path: Path, harm: str, open_store: OpenStore) -> None:
     store = open_store(tmp_path)
