@@ -6,6 +6,7 @@ question before, which was made whole in the same way; a capable model is asked 
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
@@ -19,6 +20,7 @@ __all__ = ["fitting_turns", "follow_up", "rewritten", "standalone"]
 MOST_SUBJECTS = 3
 SHORT_HAN = 12  # characters; a longer question without pronouns says itself what it is about
 SHORT_ENGLISH = 5  # words
+READ_TURNS = 6  # before the question that a model is to make whole
 REWRITTEN_TOKENS = 128
 LONGEST_REWRITTEN = 400
 
@@ -80,7 +82,7 @@ def follow_up(text: str, before: str, answered: str = "") -> str:
         return f"{before} {text}"
     for word, place in ORDINALS:
         if word in text.lower() and len(subjects) > place:
-            return re.sub(word, subjects[place], text, flags=re.IGNORECASE)
+            return re.sub(word, subjects[place].replace("\\", r"\\"), text, flags=re.IGNORECASE)
     if replaced := _replaced(text, ("、" if language_of(text) == "zh" else " and ").join(subjects)):
         return replaced
     if _goes_on(text):
@@ -89,11 +91,14 @@ def follow_up(text: str, before: str, answered: str = "") -> str:
 
 
 def rewritten(turns: Conversation, chat: Chat) -> str | None:
-    """The last question as the model writes it, whole; None where it writes none."""
+    """The last question as the model writes it, whole; None where it writes none, or has no room for it."""
     question = turns[-1].content
-    said = "\n".join(f"{turn.role}: {turn.content[:LONGEST_REWRITTEN]}" for turn in turns[:-1] if turn.role != "system")
-    prompt = REWRITE[language_of(question)].format(turns=said, question=question)
-    written = chat.submit([Message("user", prompt)], None, max_new_tokens=REWRITTEN_TOKENS).result().text.strip()
+    before = [turn for turn in turns[:-1] if turn.role != "system"][-READ_TURNS:]
+    said = "\n".join(f"{turn.role}: {turn.content[:LONGEST_REWRITTEN]}" for turn in before)
+    asked = [Message("user", REWRITE[language_of(question)].format(turns=said, question=question))]
+    if chat.room(asked) < REWRITTEN_TOKENS:
+        return None
+    written = chat.submit(asked, None, max_new_tokens=REWRITTEN_TOKENS).result().text.strip()
     first = written.splitlines()[0].strip(' "“”') if written else ""
     return first if 0 < len(first) <= LONGEST_REWRITTEN else None
 
@@ -102,9 +107,9 @@ def fitting_turns(turns: Conversation, room: Callable[[Conversation], int], want
     """The turns without the oldest ones that the model's window has no room for; a leading system turn stays."""
     system = [turn for turn in turns[:1] if turn.role == "system"]
     rest = list(turns[len(system) :])
-    while len(rest) > 1 and room([*system, *rest]) < wanted:
-        del rest[: 2 if len(rest) > 2 else 1]
-    return [*system, *rest]
+    starts = sorted({*range(0, len(rest), 2), len(rest) - 1})  # a question goes with its answer; the last one stays
+    first = bisect_left(starts, True, hi=len(starts) - 1, key=lambda start: room([*system, *rest[start:]]) >= wanted)
+    return [*system, *rest[starts[first] :]]
 
 
 def _depends(text: str) -> bool:

@@ -1,7 +1,7 @@
 """The guide's parts as llama-index parts, for use in anyone's llama-index program."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from llama_index.core.base.llms.types import (
     ChatMessage,
@@ -23,6 +23,15 @@ from kb.records import Hit
 from models.chat import Chat, Message, Stream
 from models.embed import Embedder
 from rag.retrieve import Retriever
+
+# As what the model reads the turns of llama-index; all others are read as the user's.
+ROLES: dict[MessageRole, Literal["system", "assistant"]] = {
+    MessageRole.SYSTEM: "system",
+    MessageRole.DEVELOPER: "system",
+    MessageRole.ASSISTANT: "assistant",
+    MessageRole.MODEL: "assistant",
+    MessageRole.CHATBOT: "assistant",
+}
 
 
 def node(hit: Hit) -> NodeWithScore:
@@ -129,6 +138,6 @@ class GuideLLM(CustomLLM):
         return (CompletionResponse(text=part.message.content or "", delta=part.delta) for part in whole)
 
     def _submit(self, messages: Sequence[ChatMessage], **options: Any) -> Stream:
-        conversation = [Message(message.role.value, message.content or "") for message in messages]  # type: ignore[arg-type]
+        conversation = [Message(ROLES.get(message.role, "user"), message.content or "") for message in messages]
         name = self._chat.adapter_name(options.get("adapter", self.adapter))
         return self._chat.submit(conversation, name, max_new_tokens=options.get("max_new_tokens", self.max_new_tokens))

@@ -1,5 +1,6 @@
 """What the chat model is asked, in words: the same in training and in use."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 from kb.language import language_of
@@ -51,12 +52,12 @@ def fitting(
     question: str, hits: Sequence[Hit], history: Conversation, fits: Callable[[Conversation], bool]
 ) -> Conversation:
     """As `with_passages`, without the oldest turns and then the last passages that there is no room for."""
-    history, hits = list(history), list(hits)
-    while not fits(with_passages(question, hits, history)):
-        if history:
-            del history[:2]
-        elif len(hits) > 1:
-            hits.pop()
-        else:
-            break
-    return with_passages(question, hits, history)
+    starts = [*range(0, len(history), 2), len(history)]  # a question goes with its answer
+    fewer = range(len(hits) - 1, 0, -1)
+    ways = [(start, len(hits)) for start in starts] + [(len(history), count) for count in fewer]
+
+    def asked(way: tuple[int, int]) -> Conversation:
+        start, count = way
+        return with_passages(question, hits[:count], history[start:])
+
+    return asked(ways[bisect_left(ways, True, hi=len(ways) - 1, key=lambda way: fits(asked(way)))])

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.services import Services
+from kb.records import Hit
 from kb.settings import load_settings
-from models.chat import Message
+from models.chat import Conversation, Message
 from models.load import load_chat
 from rag.conversation import fitting_turns, follow_up, standalone
+from rag.prompt import fitting
 
 CONVERSATIONS = [
     json.loads(line) for line in (Path(__file__).parent / "conversations.jsonl").read_text("utf-8").splitlines()
@@ -31,6 +34,7 @@ LOOKED_AT = 5
         ("什么是提示学习？", "这种方法有什么优点？", "提示学习 这种方法有什么优点？"),
         ("What is LoRA?", "How does it differ from full fine-tuning?", "How does LoRA differ from full fine-tuning?"),
         ("What is LoRA?", "What about QLoRA?", "What is QLoRA?"),
+        (r"「甲\乙」和「丙\1」有什么区别？", "前者的优点是什么？", r"甲\乙的优点是什么？"),
         ("Who released Llama 3?", "When was it released?", "When was Llama 3 released?"),
     ],
 )
@@ -78,6 +82,43 @@ def test_the_oldest_turns_go_when_there_is_no_room() -> None:
     fitting = fitting_turns(turns, lambda kept: 5 - len(kept), 1)
     assert [turn.content for turn in fitting] == ["规则", "4", "5", "6"]
     assert [turn.content for turn in fitting_turns(turns, lambda _: 0, 1)] == ["规则", "6"]
+
+
+def room_for(most: int) -> Callable[[Conversation], int]:
+    return lambda asked: most - len(asked)
+
+
+@pytest.mark.parametrize("count", range(1, 9))
+def test_as_many_turns_stay_as_there_is_room_for(count: int) -> None:
+    turns = [Message("user" if n % 2 == 0 else "assistant", str(n)) for n in range(count)]
+    for most in range(1, count + 1):
+        kept = fitting_turns(turns, room_for(most), 0)
+        assert kept == turns[-len(kept) :]
+        assert len(kept) <= most
+        assert len(kept) in {most, most - 1, 1}
+
+
+def test_a_long_conversation_is_counted_a_few_times_only() -> None:
+    counted: list[int] = []
+
+    def room(asked: Conversation) -> int:
+        counted.append(len(asked))
+        return 10 - len(asked)
+
+    turns = [Message("user" if n % 2 == 0 else "assistant", str(n)) for n in range(999)]
+    assert len(fitting_turns(turns, room, 1)) == 9
+    assert len(counted) <= 10
+    counted.clear()
+    hits: list[Hit] = []
+    assert len(fitting("？", hits, turns, lambda asked: room(asked) >= 1)) == 9
+    assert len(counted) <= 10
+
+
+def test_a_model_without_room_writes_no_question(tiny_base: Path) -> None:
+    chat = load_chat(load_settings(chat_model=str(tiny_base), adapter="none", chat_window=140))
+    turns = [Message("user", "什么是 LoRA？" * 30), Message("assistant", "……"), Message("user", "它的缺点是什么？")]
+    assert standalone(turns, chat) == standalone(turns)
+    chat.close()
 
 
 def test_a_model_may_write_the_question(tiny_base: Path) -> None:

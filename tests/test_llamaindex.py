@@ -44,6 +44,13 @@ def test_llm_answers_as_the_model_does(services: "Services", adapter: str) -> No
     assert "".join(part.delta or "" for part in llm.stream_complete("LoRA 是什么？")) == reply.message.content
 
 
+def test_roles_that_models_do_not_know_are_read_as_those_they_do(services: "Services") -> None:
+    llm = GuideLLM(services.chat, max_new_tokens=12)
+    as_sent = [ChatMessage(role=role, content="LoRA 是什么？") for role in ("developer", "tool")]
+    as_read = [ChatMessage(role=role, content="LoRA 是什么？") for role in ("system", "user")]
+    assert llm.chat(as_sent).message.content == llm.chat(as_read).message.content
+
+
 def test_a_query_engine_runs_on_both(services: "Services") -> None:
     llm = GuideLLM(services.chat, max_new_tokens=12)
     engine = RetrieverQueryEngine(
