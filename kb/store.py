@@ -49,7 +49,7 @@ class Store:
     def __init__(self, home: Path, chroma_url: str | None = None) -> None:
         self._home = home
         file = home / "guide.sqlite3"
-        self._read_only = file.exists() and not os.access(home, os.W_OK)
+        self._read_only = file.exists() and not all(os.access(path, os.W_OK) for path in (home, file))
         self._database = Database(file, read_only=self._read_only)
         self._index = SharedIndex(self._chroma(chroma_url), lambda: self._database.read(tables.count_passages))
         self._upkeep = Upkeep(self._database, self._index)

@@ -61,6 +61,14 @@ def test_it_is_searched_and_not_changed(home: Path, lock: Lock, open_store: Open
     assert not (home / "lexical").exists()
 
 
+def test_a_file_that_is_somebody_elses_is_searched_too(home: Path, lock: Lock, open_store: OpenStore) -> None:
+    lock(home / "guide.sqlite3")
+    store = open_store(home)
+    assert editions(store) == {"a.md": {"1"}}
+    with pytest.raises(StoreError, match=r"only searched.*GUIDE_HOME"):
+        put(store, "b.md", numbered("b", 1))
+
+
 def test_what_only_the_log_has_is_seen(home: Path, lock: Lock, open_store: OpenStore) -> None:
     with closing(sqlite3.connect(home / "guide.sqlite3")) as other:
         other.execute("UPDATE documents SET title = 'in the log'")
