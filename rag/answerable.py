@@ -12,7 +12,7 @@ from kb.unsaid import is_listed, unsaid_share
 from kb.variants import opposites_of, variants_of
 from rag.kinds import lacks_kind, names_maker
 
-__all__ = ["LOOKED_INTO", "Held", "Measures", "lacks_number", "measured", "probability"]
+__all__ = ["LOOKED_INTO", "Held", "Measures", "answerable", "lacks_number", "measured", "probability"]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
 INTERCEPT, WEIGHTS = 0.2, (0.52, -1.54, 0.84, -1.29, 0.52, -0.66, -1.15, -1.34, -1.39, 1.74, -1.05)
@@ -23,6 +23,7 @@ COMMON, ENGLISH, NAME, UNLISTED = 7.0, 8.5, 12.0, 12.0
 LEAST = 0.3  # beyond common words, for a word to be looked for
 PARTS = 0.6  # what an identifier's parts are worth without the whole: TensorRT is not a tensor
 LOOKED_INTO = 3  # of the best passages
+MOST_CLAUSES = 6  # of a question, for it to be read without each of them
 MOST_WORDS = 10  # longer questions are longer in what they tell, not in what they ask
 
 _PLAIN = re.compile(r"[A-Z]?[a-z]+")
@@ -33,6 +34,7 @@ _GREETING = re.compile(
     r"(?:[呀啊吗么了哦哈]|there|\W)*",
     re.IGNORECASE,
 )
+_CLAUSE_END = re.compile(r"[，；：。！？]+|[,;:.!?]+(?=\s|$)")
 _HOW = re.compile(
     r"(?:怎么|咋)(?![样会]|回事)|怎样|如何|\bhow (?:to|(?:do|can|should) (?:i|you|we|one))\b", re.IGNORECASE
 )
@@ -89,6 +91,22 @@ class Measures(NamedTuple):
     kindless: float
     maker: float
     unknown: float
+
+
+def answerable(question: str, best: Sequence[Held], vocabulary: Container[str]) -> float:
+    """The probability that the best passages for a question, of which there is one at least, hold the answer.
+
+    Of a question with several clauses one may tell why it is asked: the question without it counts if that is likelier.
+    `vocabulary` has the terms of all passages.
+    """
+    return max(probability(measured(asked, best, vocabulary)) for asked in (question, *_without_a_clause(question)))
+
+
+def _without_a_clause(question: str) -> list[str]:
+    clauses = [clause for clause in _CLAUSE_END.split(question) if clause.strip()]
+    if not 1 < len(clauses) <= MOST_CLAUSES:
+        return []
+    return [" ".join(clauses[:i] + clauses[i + 1 :]) for i in range(len(clauses))]
 
 
 def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) -> Measures:

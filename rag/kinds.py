@@ -52,11 +52,11 @@ def _names_one(things: Collection[str], question: str, text: str, held: Containe
 def _asked_for(question: str) -> Iterator[str]:
     """What may be words for the kind that is asked for."""
     for which in _WHICH.finditer(question):
-        after = re.split(r"[，。？?]", question[which.end() :])[0]
+        after = re.split(r"[，。？?]", question[which.end() : which.end() + BETWEEN + _longest() + 1])[0]
         starts_and_ends = product(range(BETWEEN + 1), range(2, BETWEEN + _longest() + 1))
         yield from (after[start:end] for start, end in starts_and_ends if after[end : end + 1] != "的")
     for what in _IS_WHAT.finditer(question):
-        before = question[: what.start()]
+        before = question[max(what.start() - _longest() - 1, 0) : what.start()]
         yield from (before[start:] for start in range(1, len(before)) if before[start - 1] in "的用")
     for named in _ENGLISH.finditer(question):
         words = [word.removesuffix("s") for word in named[1].split()]

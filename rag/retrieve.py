@@ -15,7 +15,7 @@ from kb.spelling import respelled
 from kb.store import Store
 from models.embed import Embedder
 from models.rerank import Reranker
-from rag.answerable import LOOKED_INTO, Held, Measures, measured, probability
+from rag.answerable import LOOKED_INTO, Held, answerable
 from rag.cells import NamedCells, Span
 from rag.filters import Sieve
 from rag.fusion import lexical_shares, share_fusion, standout, standouts
@@ -92,7 +92,7 @@ class Retriever:
         background = min((cosine for _, cosine in dense), default=0.0)
         ordered = self._by_best_line(vector, list(zip(places, best, strict=True)), hits, background)
         apart = without_overlaps(ordered, max(k, self._reread, 1))
-        answerable = probability(self._measures(question, apart[:LOOKED_INTO], at)) if best else 0.0
+        likely = answerable(question, self._held(apart[:LOOKED_INTO], at), self._lexical.vocabulary) if best else 0.0
         kept = self._reranked(question, apart)[:k]
         ended = time.perf_counter()
         return Found(
@@ -103,15 +103,14 @@ class Retriever:
                 "lexical": 1000 * (looked_up - searched),
                 "fuse": 1000 * (ended - looked_up),
             },
-            answerable=answerable,
+            answerable=likely,
             asked=question,
         )
 
-    def _measures(self, question: str, best: Sequence[Hit], at: Mapping[Span, int]) -> Measures:
+    def _held(self, best: Sequence[Hit], at: Mapping[Span, int]) -> list[Held]:
         """`at` tells the number of the passage of each span."""
         numbers = (at[hit.passage.document_id, hit.passage.start, hit.passage.end] for hit in best)
-        held = [Held(hit.passage.indexed, self._lexical.terms_of(n)) for hit, n in zip(best, numbers, strict=True)]
-        return measured(question, held, self._lexical.vocabulary)
+        return [Held(hit.passage.indexed, self._lexical.terms_of(n)) for hit, n in zip(best, numbers, strict=True)]
 
     def _by_best_line(
         self, vector: NDArray[np.float32], best: Sequence[tuple[Place, Hit]], others: Iterable[Hit], background: float

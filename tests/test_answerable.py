@@ -6,7 +6,7 @@ import pytest
 
 from kb.terms import terms
 from kb.unsaid import unsaid_share
-from rag.answerable import Held, Measures, lacks_number, measured, probability
+from rag.answerable import Held, Measures, answerable, lacks_number, measured, probability
 
 NOTHING = Measures(
     0, 0.0, 0.0, 0.0, 0.0, how=False, fact=False, numberless=False, kindless=False, maker=False, unknown=0.0
@@ -119,6 +119,15 @@ def test_what_is_asked_for_is_told_by_its_words(question: str, asked: str) -> No
 )
 def test_a_greeting_and_a_question_without_words_ask_for_nothing(question: str) -> None:
     assert probability(of(question, "你好，LoRA！Hello, hi there, thank you very much.")) == 0
+
+
+def test_a_clause_beside_the_point_does_not_count_against_the_rest() -> None:
+    passages = [held("BitFit 只训练偏置。")]
+    asked, vocabulary = "BitFit 训练哪些参数？", set(terms(passages[0].text))
+    alone = answerable(asked, passages, vocabulary)
+    assert answerable(f"我刚买了一台便宜的笔记本电脑，{asked}", passages, vocabulary) == alone
+    assert alone == probability(measured(asked, passages, vocabulary))
+    assert answerable("笔记本电脑多少钱，哪里能买到？", passages, vocabulary) < 0.2
 
 
 def test_what_begins_with_a_greeting_is_asked() -> None:

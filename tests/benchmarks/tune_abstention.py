@@ -48,11 +48,14 @@ PASSAGES, ASKED, FAR = 300, 600, 100  # of the reading set
 
 @dataclass(frozen=True)
 class Case:
-    """A question's measures in one knowledge base; `kind` says whether it holds the answer."""
+    """A question's measures in one knowledge base, of the whole first, then without each clause.
+
+    `kind` says whether it holds the answer.
+    """
 
     set: str
     kind: str
-    measures: Measures
+    ways: tuple[Measures, ...]
 
     @property
     def answered(self) -> bool:
@@ -67,11 +70,12 @@ def asked(services: Services, name: str, questions: Sequence[GradedQuestion]) ->
         taken.append(measures)
         return 0.0
 
-    with patch("rag.retrieve.probability", take):
+    with patch("rag.answerable.probability", take):
         for question in questions:
+            taken.clear()
             services.search(question.text, 8)
             kind = question.kind if question.kind in KINDS else "answered" if question.has_answer else "near"
-            yield Case(name, kind, taken.pop())
+            yield Case(name, kind, tuple(taken))
 
 
 def set_name(file: Path) -> str:
@@ -136,7 +140,7 @@ def fitted(cases: Sequence[Case]) -> NDArray[np.float64]:
             for group, case in zip(groups, cases, strict=True)
         ]
     )
-    measures = np.array([case.measures for case in cases], float)
+    measures = np.array([case.ways[0] for case in cases], float)
     middle, spread = measures.mean(axis=0), measures.std(axis=0)
     model = LogisticRegression(max_iter=1000)
     model.fit((measures - middle) / spread, [case.answered for case in cases], weights / weights.mean())
@@ -146,8 +150,8 @@ def fitted(cases: Sequence[Case]) -> NDArray[np.float64]:
 
 def said(constants: NDArray[np.float64], cases: Sequence[Case]) -> NDArray[np.float64]:
     """The probabilities [cases]."""
-    measures = np.array([case.measures for case in cases], float)
-    found: NDArray[np.float64] = 1 / (1 + np.exp(-(constants[0] + measures @ constants[1:])))
+    best = [max(constants[0] + np.array(case.ways, float) @ constants[1:]) for case in cases]
+    found: NDArray[np.float64] = 1 / (1 + np.exp(-np.array(best)))
     return found
 
 
