@@ -1,5 +1,6 @@
 """How far a command is, for whoever watches."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,18 +11,14 @@ def progress_bar(what: str = "", *, wanted: bool = True) -> Iterator[Callable[[s
 
     Until it is told of any, it shows that something goes on: `what`.
     """
+    if not (wanted and sys.stderr.isatty()):
+        yield lambda *_: None
+        return
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import Progress
 
-    console = Console(stderr=True)
-    bar = Progress(
-        console=console,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-        disable=not (wanted and console.is_terminal),
-    )
+    bar = Progress(console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False)
     with bar:
         task = bar.add_task(what, total=None)
         yield lambda name, done, total: bar.update(task, description=escape(name), completed=done, total=total)
