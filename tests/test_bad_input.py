@@ -129,10 +129,10 @@ def test_an_unknown_model_names_its_setting(capsys: pytest.CaptureFixture[str], 
     assert "GUIDE_CHAT_MODEL" in line
 
 
-def test_an_unknown_document_names_those_there_are(capsys: pytest.CaptureFixture[str], guide_home: str) -> None:
-    line = refused(capsys, "documents", "show", "no-such.md", "--home", guide_home)
-    assert "no-such.md" in line
-    assert "llm_guide.md" in line
+def test_an_unknown_document_names_the_nearest(capsys: pytest.CaptureFixture[str], guide_home: str) -> None:
+    line = refused(capsys, "documents", "show", "llm_guid.md", "--home", guide_home)
+    assert "'llm_guid.md'" in line
+    assert "Near to that: llm_guide.md." in line
 
 
 def test_a_home_that_is_a_file_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
