@@ -6,6 +6,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from kb.language import is_greeting
 from kb.segment import information
 from kb.terms import ENGLISH_STOP_WORDS, HAN_START, content_words, terms
 from kb.unsaid import is_listed, unsaid_share
@@ -28,12 +29,6 @@ MOST_WORDS = 10  # longer questions are longer in what they tell, not in what th
 
 _PLAIN = re.compile(r"[A-Z]?[a-z]+")
 _SHORT_NUMBER = re.compile(r"\d{1,2}")
-_GREETING = re.compile(
-    r"\W*(?:(?:你们?|您|大家|早上|中午|下午|晚上)好|早安?|晚安|嗨|哈[喽啰]|谢谢(?:你|您)?|多谢|再见|拜拜|在吗"
-    r"|hello|hi|hey|(?:thank you|thanks)(?: (?:so|very) much)?|(?:good ?)?bye|good (?:morning|afternoon|evening|night))"
-    r"(?:[呀啊吗么了哦哈]|there|\W)*",
-    re.IGNORECASE,
-)
 _CLAUSE_END = re.compile(r"[，；：。！？]+|[,;:.!?]+(?=\s|$)")
 _HOW = re.compile(
     r"(?:怎么|咋)(?![样会]|回事)|怎样|如何|\bhow (?:to|(?:do|can|should) (?:i|you|we|one))\b", re.IGNORECASE
@@ -114,7 +109,7 @@ def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) ->
 
     `vocabulary` has the terms of all passages. A greeting is a question without words.
     """
-    words = [] if _GREETING.fullmatch(question) else list(dict.fromkeys(content_words(question)))
+    words = [] if is_greeting(question) else list(dict.fromkeys(content_words(question)))
     names = _names(question, words)
     needed = {word: -math.log(unsaid_share(word)) for word in words}
     says = {word: NAME - COMMON if word in names else _says(word) for word in words}

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from kb.language import language_of
+from kb.language import is_greeting, language_of
 from kb.segment import words
 from kb.terms import ENGLISH_STOP_WORDS, HAN_STOP_WORDS
 from models.chat import Chat, Conversation, Message
@@ -61,7 +61,7 @@ def standalone(turns: Conversation, chat: Chat | None = None) -> str:
     """
     question, answered = "", ""
     for turn in turns[:-1]:
-        if turn.role == "user":
+        if turn.role == "user" and not is_greeting(turn.content):
             question = follow_up(turn.content, question, answered)
         elif turn.role == "assistant":
             answered = turn.content
@@ -75,7 +75,7 @@ def standalone(turns: Conversation, chat: Chat | None = None) -> str:
 def follow_up(text: str, before: str, answered: str = "") -> str:
     """A question made whole from the whole question before it and its answer; unchanged if it is no follow-up."""
     text = text.strip()
-    if not before.strip() or not _depends(text):
+    if not before.strip() or is_greeting(text) or not _depends(text):
         return text
     subjects = _subjects(before) or _subjects(answered)[:1]
     if not subjects:

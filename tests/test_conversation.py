@@ -63,6 +63,13 @@ def test_what_was_left_out_is_carried_over_several_turns_and_from_answers() -> N
     assert standalone(turns) == "QLoRA 怎么用？"
 
 
+def test_thanks_and_greetings_follow_nothing_and_leave_the_question_before_in_place() -> None:
+    assert follow_up("谢谢！", "LoRA 的优点是什么？") == "谢谢！"
+    said = ("LoRA 的优点是什么？", "Thank you.", "它的缺点呢？")
+    turns = [Message("user", text) for text in said]
+    assert standalone(turns) == follow_up("它的缺点呢？", "LoRA 的优点是什么？")
+
+
 def test_follow_ups_find_what_they_mean(services: Services) -> None:
     """28 hand-made conversations over the guide: made whole, nearly all find it; as they are, many don't."""
     whole = sum(_finds(services, standalone(_turns(each)), each["gold"]) for each in CONVERSATIONS)
