@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,9 @@ def test_a_damaged_vector_index_is_made_anew(tmp_path: Path, harm: str, open_sto
     if harm == "truncated":
         (folder / "chroma.sqlite3").write_bytes((folder / "chroma.sqlite3").read_bytes()[:5000])
     else:
-        shutil.rmtree(folder)
+        while folder.exists():
+            with suppress(FileNotFoundError):  # SQLite, closing what was written, has just removed its log
+                shutil.rmtree(folder)
     if harm == "foreign":
         client: Any = chromadb.PersistentClient(str(folder))
         client.create_collection("passages", embedding_function=None, configuration={"hnsw": {"space": "l2"}})
