@@ -4,7 +4,7 @@ import gc
 import math
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, closing
 from importlib.metadata import version
 
 from anyio.to_thread import current_default_thread_limiter
@@ -80,8 +80,7 @@ def create_app(settings: Settings, *, warm_up: bool = False) -> FastAPI:
 
 def _warm_up(services: Services) -> None:
     """Loads the models; what is there then stays, and Python need not look for garbage among it, 0.2 s each time."""
-    with suppress(Exception):  # a server that is just ending, say; anything else is met by the first request, and told
-        services.missing()
+    services.warm_up()
     gc.collect()
     gc.freeze()
 

@@ -6,6 +6,7 @@ What only some ways in need is imported with it, so that a search does not wait 
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -236,6 +237,11 @@ class Services:
             self._chat,
         )
         return tuple(filter(None, map(_failure, attempts)))
+
+    def warm_up(self) -> None:
+        """Loads what is not loaded yet, beside the first requests, which meet what fails here and tell it."""
+        with suppress(Exception):  # a server may be ending
+            self.missing()
 
     def _load_chat(self) -> "Chat":
         if self.settings.chat_url:

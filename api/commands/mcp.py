@@ -24,5 +24,5 @@ def mcp(*, settings: "Settings") -> None:
     from api.services import Services
 
     with Services(settings) as services, suppress(KeyboardInterrupt):
-        threading.Thread(target=services.missing, name="warm-up", daemon=True).start()
+        threading.Thread(target=services.warm_up, name="warm-up", daemon=True).start()
         create_server(services).run()
