@@ -20,10 +20,16 @@ def free_port() -> int:
 
 @contextmanager
 def running_transformers_serve(log: Path, *options: str) -> Iterator[str]:
-    """Its address, once it is healthy."""
+    """Its address, once it is healthy.
+
+    Without a cache of the hub it fails to list its models, and then closes a connection that the client goes on using.
+    """
     port = free_port()
+    cache = log.with_name("hub")
+    cache.mkdir()
     command = [str(Path(sys.executable).with_name("transformers")), "serve", "--device", "cpu", "--dtype", "float32"]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    environment["HF_HUB_CACHE"] = str(cache)
     with log.open("wb") as output:
         server = subprocess.Popen(
             [*command, "--host", "127.0.0.1", "--port", str(port), *options],
