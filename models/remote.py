@@ -214,19 +214,26 @@ class _Reply:
 
 def _translated(problem: Exception, client: "OpenAI", model: str) -> Exception:
     """What went wrong on the way to or at the server, as an error that says what to do."""
+    import httpx2
     import openai
 
+    if isinstance(problem, openai.APIConnectionError) and isinstance(problem.__cause__, httpx2.TransportError):
+        problem = problem.__cause__
     at = f"The chat server {client.base_url}".rstrip("/")
     reason = getattr(problem, "message", problem)
     ways: list[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[], Exception]]] = [
         (
-            openai.APITimeoutError,
+            (openai.APITimeoutError, httpx2.TimeoutException),
             lambda: ChatServerError(
                 f"{at} did not answer in time. See whether it is busy, or raise GUIDE_CHAT_TIMEOUT_S."
             ),
         ),
         (
-            openai.APIConnectionError,
+            (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError),
+            lambda: ChatServerError(f"{at} broke the connection off. See whether it still runs; its log may say why."),
+        ),
+        (
+            (openai.APIConnectionError, httpx2.TransportError),
             lambda: ChatServerError(f"{at} can't be reached. Start it, or set GUIDE_CHAT_URL to where it runs."),
         ),
         (

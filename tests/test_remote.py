@@ -1,6 +1,7 @@
 """A chat model on an OpenAI-compatible server: a real one, and small ones that fail as servers do."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -223,6 +224,23 @@ def test_a_server_that_is_silent() -> None:
         with pytest.raises(ChatServerError, match=r"did not answer in time.*GUIDE_CHAT_TIMEOUT_S"):
             remote.generate([QUESTION], [None])
         held.set()
+
+
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ndata: {}\n\n"])
+def test_a_server_that_dies_while_it_answers(before: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer_and_die() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(before)
+
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(answer_and_die)
+            with pytest.raises(ChatServerError, match=r"broke the connection off.*log"):
+                connect(Settings(chat_url=url, chat_retries=0))
 
 
 def test_a_server_of_something_else() -> None:
