@@ -56,20 +56,18 @@ class LexicalIndex:
     def open(cls, store: Store, settings: Settings) -> Self:
         """The index of what the store holds: from disk if it was built for this version, else built and kept.
 
+        However fast others write meanwhile, it is of one version, the latest one or what was that when it was read.
+
         Raises:
             StoreError: the store can't be read.
         """
         folder = settings.home / "lexical"
-        while True:
-            version = store.version()
-            ready = folder / f"{version or 'empty'}-{FORMAT}"
-            with suppress(OSError, ValueError):  # not there, just removed, or cut off
-                return cls.load(ready)
-            index = cls._renewed(store, _latest(folder))
-            if store.version() == version:
-                with suppress(StoreError):  # where nothing can be written, it is made anew each time
-                    index.save(ready)
-                return index
+        with suppress(OSError, ValueError):  # not there, just removed, or cut off
+            return cls.load(_place(folder, store.version()))
+        version, index = cls._renewed(store, _latest(folder))
+        with suppress(StoreError):  # where nothing can be written, it is made anew each time
+            index.save(_place(folder, version))
+        return index
 
     @classmethod
     def build(cls, passages: Sequence[Passage]) -> Self:
@@ -85,17 +83,17 @@ class LexicalIndex:
         return cls(bm25_index(passages.block.terms, passages.block.counts, vocabulary), passages)
 
     @classmethod
-    def _renewed(cls, store: Store, folder: Path | None) -> Self:
-        """The index of what the store holds, with what an older one in `folder` has of it already."""
+    def _renewed(cls, store: Store, folder: Path | None) -> tuple[str, Self]:
+        """The store's version and its index, with what an older one in `folder` has of it already."""
         known: dict[str, Block] = {}
         vocabulary: dict[str, int] = {}
         with suppress(OSError, ValueError):
             if folder:
                 old = cls.load(folder)
                 known, vocabulary = dict(old.passages.blocks()), old.vocabulary
-        records = store.records(known)
+        version, records = store.records(known)
         blocks = {name: known[name] if new is None else Block.of(new, vocabulary) for name, new in records}
-        return cls._of(blocks, vocabulary)
+        return version, cls._of(blocks, vocabulary)
 
     @property
     def vocabulary(self) -> dict[str, int]:
@@ -185,6 +183,15 @@ class LexicalIndex:
 
         return cls(bm25s.BM25.load(folder, show_progress=False), Analysed.load(folder))
 
+    @classmethod
+    def _is_kept(cls, folder: Path) -> bool:
+        """Whether there is an index, and not a damaged one."""
+        try:
+            cls.load(folder)
+        except (OSError, ValueError):
+            return False
+        return True
+
     def save(self, ready: Path) -> None:
         """Writes the index beside its place and then moves it there, whole; indexes of other versions go.
 
@@ -199,13 +206,19 @@ class LexicalIndex:
                 others = [
                     other for other in ready.parent.iterdir() if other != ready and not other.name.startswith(DRAFT)
                 ]
-                shutil.rmtree(ready, ignore_errors=True)  # damaged, or it would have been loaded
-                with suppress(OSError):  # another process was faster
-                    Path(draft).rename(ready)
+                if not self._is_kept(ready):  # by another process that was faster, and by now others may be reading it
+                    shutil.rmtree(ready, ignore_errors=True)
+                    with suppress(OSError):
+                        Path(draft).rename(ready)
                 for other in others:
                     shutil.rmtree(other, ignore_errors=True)
         except OSError as problem:
             raise StoreError(f"{ready}: the word index can't be kept there ({problem.strerror}).") from problem
+
+
+def _place(folder: Path, version: str) -> Path:
+    """Where the index of a version of the store is kept."""
+    return folder / f"{version or 'empty'}-{FORMAT}"
 
 
 def _latest(folder: Path) -> Path | None:

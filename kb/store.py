@@ -141,11 +141,16 @@ class Store:
         """What was kept of the lines of the passages at these places; None where nothing was."""
         return self._database.read(lambda rows: tables.read_lines(rows, places))
 
-    def records(self, known: Collection[str]) -> list[tuple[str, list[str] | None]]:
-        """Each generation, in the order of documents, with the records of its passages; None where it is `known`."""
+    def records(self, known: Collection[str]) -> tuple[str, list[tuple[str, list[str] | None]]]:
+        """The version, and each generation that it has, in the order of documents, with the records of its passages.
+
+        Those of generations that are `known` are None.
+        """
         with self._database.reading() as rows:
-            sizes = tables.read_sizes(rows)
-            return [(name, None if name in known else tables.read_records(rows, name)) for name in sizes]
+            found = [
+                (name, None if name in known else tables.read_records(rows, name)) for name in tables.read_sizes(rows)
+            ]
+            return tables.read_state(rows).version, found
 
     def nearest(self, vector: Vectors, k: int) -> list[tuple[Passage, float]]:
         """The `k` passages whose vectors are nearest to `vector` [d], with their cosine similarity, best first.

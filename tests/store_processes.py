@@ -5,6 +5,8 @@ import os
 import pkgutil
 import signal
 from collections.abc import Callable
+from itertools import count
+from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
@@ -40,6 +42,18 @@ def put_numbered(home: Path, chroma_url: str | None, *editions: tuple[str, int])
     store = Store(home, chroma_url)
     for name, edition in editions:
         put(store, name, numbered(name, edition))
+
+
+def put_when_told(home: Path, told: "Connection[str, str]") -> None:
+    """Stores each name that comes in, in the next edition of all, and says so; ends when no more can come."""
+    store = Store(home)
+    for edition in count(1):
+        try:
+            name = told.recv()
+        except EOFError:
+            return
+        put(store, name, numbered(name, edition))
+        told.send(name)
 
 
 def put_and_die(home: Path, chroma_url: str | None, owner: str, method: str) -> None:

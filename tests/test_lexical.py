@@ -3,17 +3,22 @@
 import math
 import random
 import weakref
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ingest.passages import split_passages
+from kb.analysed import Block
 from kb.errors import StoreError
 from kb.lexical import LexicalIndex, terms
 from kb.records import Passage
 from kb.settings import SOURCES, Settings
 from kb.store import Store
 from tests.knowledge import document, numbered, put
+from tests.store_processes import PROCESSES, put_when_told
 
 
 def passages_of(*texts: str) -> list[Passage]:
@@ -138,12 +143,52 @@ def test_a_passage_is_found_by_its_place_in_the_store(home: Settings) -> None:
     put(store, "a.md", numbered("a", 1))
     put(store, "b.md", numbered("b", 1))
     passages = LexicalIndex.open(store, home).passages
-    for (generation, records), source in zip(store.records(()), ("a.md", "b.md"), strict=True):
+    for (generation, records), source in zip(store.records(())[1], ("a.md", "b.md"), strict=True):
         assert records is not None
         numbers = [passages.number_of((generation, number)) for number in range(len(records) + 1)]
         assert numbers.pop() is None
         assert {passages[number].source for number in numbers if number is not None} == {source}
     assert passages.number_of(("none", 0)) is None
+
+
+def test_an_index_is_ready_at_once_however_often_another_process_writes(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = PROCESSES.Pipe()
+    writer = PROCESSES.Process(target=put_when_told, args=(home.home, theirs), daemon=True)
+    writer.start()
+    theirs.close()
+    written: list[str] = []
+
+    def another_writes() -> None:
+        written.append(f"{len(written)}.md")
+        ours.send(written[-1])
+        assert ours.recv() == written[-1]
+
+    def interrupted(records: Sequence[str], vocabulary: dict[str, int]) -> Block:
+        another_writes()
+        return Block.of(records, vocabulary)
+
+    another_writes()
+    with closing(Store(home.home)) as store, ours:
+        monkeypatch.setattr("kb.lexical.Block", SimpleNamespace(of=interrupted))
+        for number in range(3):
+            assert {passage.source for passage in LexicalIndex.open(store, home).passages} == set(written[:-1])
+            assert len(written) == number + 2
+        monkeypatch.undo()
+        assert list(LexicalIndex.open(store, home).passages) == store.passages()
+    writer.join(60)
+    assert writer.exitcode == 0
+
+
+def test_an_index_that_another_process_keeps_meanwhile_is_left_to_its_readers(home: Settings) -> None:
+    store = Store(home.home)
+    put(store, "a.md", "苹果")
+    LexicalIndex.open(store, home)
+    (ready,) = (home.home / "lexical").iterdir()
+    kept = (ready / "terms.npy").stat().st_ino
+    LexicalIndex.build(store.passages()).save(ready)
+    assert (ready / "terms.npy").stat().st_ino == kept
 
 
 @pytest.mark.parametrize("file", ["vocab.index.json", "generations.json", "passages.jsonl", "terms.npy"])

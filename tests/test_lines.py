@@ -85,7 +85,7 @@ def test_lines_that_another_thread_forgets_meanwhile_are_known_all_the_same(serv
 
 
 def test_the_lines_of_all_that_is_taken_in_are_kept(services: "Services") -> None:
-    records = services.store.records([])
+    _, records = services.store.records([])
     places = [(generation, number) for generation, some in records for number in range(len(some or ()))]
     made = line_vectors(services.store.passages(), services.embedder)
     for kept, anew in zip(services.store.lines(places), made, strict=True):

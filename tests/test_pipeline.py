@@ -213,7 +213,7 @@ def test_another_embedding_model_indexes_everything_anew(base: Setup, folder: Pa
     passages = base.store.passages()
     for passage in passages:
         assert base.store.nearest(embedder.embed_passages([passage.indexed])[0], 1)[0][0] == passage
-    records = [(generation, len(some or ())) for generation, some in base.store.records([])]
+    records = [(generation, len(some or ())) for generation, some in base.store.records([])[1]]
     places = [(generation, number) for generation, count in records for number in range(count)]
     assert base.store.lines(places) == line_vectors(passages, embedder)
 
