@@ -86,6 +86,8 @@ class ChatReply:
             "citations": [CitationOut.model_validate(citation) for citation in answer.citations],
             "question": answer.question,
             "abstained": answer.abstained,
+            "answerable": None if answer.answerable is None else round(answer.answerable, 4),
+            "understood": answer.understood,
         }
 
 

@@ -152,7 +152,8 @@ class Said(Wire):
 class ChatChoice(Wire):
     """The answer, with what it rests on: `[n]` in its text refers to the citation `n`.
 
-    `question` is the one that passages were looked for with, made whole if the last message was a follow-up.
+    `question` is the one that was answered, made whole if the last message was a follow-up; `understood` is the same as
+    passages were looked for, with misspelt identifiers put right, and `answerable` how probable an answer to it is.
     """
 
     index: Literal[0] = 0
@@ -163,6 +164,8 @@ class ChatChoice(Wire):
     citations: tuple[CitationOut, ...] | None = None
     question: str | None = None
     abstained: bool | None = None
+    answerable: float | None = None
+    understood: str | None = None
 
 
 class TextChoice(ChatChoice):

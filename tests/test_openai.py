@@ -60,6 +60,8 @@ def test_a_chat_answers_from_the_documents(client: OpenAI) -> None:
     assert "[1]" in choice["message"]["content"]
     assert choice["finish_reason"] == "stop"
     assert choice["citations"][0]["n"] == 1
+    assert choice["answerable"] >= 0.5
+    assert choice["understood"] == choice["question"] == QUESTION
     source = choice["sources"][0]
     assert source["object"] == "context.chunk"
     assert source["document"]["object"] == "ingest.document"
@@ -68,6 +70,14 @@ def test_a_chat_answers_from_the_documents(client: OpenAI) -> None:
         model="guide", messages=asked(QUESTION), extra_body={"include_sources": False}
     ).choices[0]
     assert without.sources is None
+
+
+def test_a_chat_tells_how_a_misspelt_name_was_understood(client: OpenAI) -> None:
+    choice: Any = client.chat.completions.create(
+        model="guide", messages=asked(QUESTION, "…", "那 AddaLoRA 呢？")
+    ).choices[0]
+    assert "AddaLoRA" in choice.question
+    assert choice.understood == choice.question.replace("AddaLoRA", "adalora")
 
 
 def test_a_filter_holds_for_chats_and_chunks(client: OpenAI, plain_http: httpx2.Client) -> None:
