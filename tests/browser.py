@@ -1,11 +1,13 @@
-"""A headless Chromium, for tests and pictures of the page."""
+"""A headless Chromium, for tests and pictures of the page, and what both do there."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+SLOW = 180_000  # milliseconds at most for what waits for a model, on a machine that has other work to do
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -21,3 +23,17 @@ def chromium(path: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def go(page: Page, view: str) -> None:
+    page.locator(f"nav a[data-view={view}]").click()
+
+
+def ask(page: Page, question: str) -> Locator:
+    """Asks in the chat and waits for the answer; returns its turn."""
+    field = page.locator("textarea[name=question]")
+    field.fill(question)
+    field.press("Enter")
+    turn = page.locator(".turn").last
+    expect(turn).to_have_class(re.compile("done"), timeout=SLOW)
+    return turn

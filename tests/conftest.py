@@ -25,6 +25,8 @@ if os.environ.get("CI"):
     settings.load_profile("ci")
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
     from api.services import Services
     from kb.settings import Settings
     from tests.knowledge import OpenStore
@@ -137,6 +139,50 @@ def services(guide_settings: "Settings") -> "Iterator[Services]":
 
     with Services(guide_settings) as services:
         yield services
+
+
+@pytest.fixture(scope="module")
+def page_url(spare_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server over a copy of the guide, for tests of the page, which change it."""
+    from tests.serving import running_guide
+
+    home = shutil.copytree(spare_home, tmp_path_factory.mktemp("page") / "home")
+    with running_guide(home) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A Chromium for one module: while it is open, nothing else can run an event loop here."""
+    from playwright.sync_api import expect
+
+    from tests.browser import SLOW, chromium, find_chromium
+
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no Chromium on this machine: `apt-get install chromium` brings one")
+    expect.set_options(timeout=SLOW / 6)
+    with chromium(path) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: "Browser", page_url: str) -> "Iterator[Page]":
+    """A Chinese visitor's page, which must ask this server alone and complain of nothing."""
+    from tests.browser import SLOW
+
+    with browser.new_context(locale="zh-CN", viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        page.set_default_timeout(SLOW)
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None
+        )
+        page.on("request", lambda asked: None if asked.url.startswith(page_url) else complaints.append(asked.url))
+        page.goto(page_url)
+        yield page
+        assert complaints == []
 
 
 @pytest.fixture

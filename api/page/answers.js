@@ -6,23 +6,28 @@ import { place, t } from "./language.js";
 import { openPanel } from "./panel.js";
 import { prose } from "./prose.js";
 
-/** The answer's text with its citations as buttons, and the list of them below. */
-export function answerBody({ answer, citations = [] }) {
+// How probable an answer must be for the nearest passages to be told in its place, and how many; as on the command line.
+const NEAR = 0.15;
+const FEW = 3;
+
+/** The answer's text with its citations as buttons, and the list of them below; or what is nearest where there is no answer. */
+export function answerBody({ answer, citations = [], passages = [], abstained = false, answerable = 0 }) {
   const byNumber = new Map(citations.map((citation) => [citation.n, citation]));
+  const cited = citations.map((citation) => el("li", { value: citation.n }, source(citation)));
+  const near = abstained && answerable >= NEAR ? passages.slice(0, FEW).map((passage) => el("li", {}, source(passage))) : [];
   return [
     el("div", { class: "prose" }, prose(answer, (n) => byNumber.get(n), openPanel)),
-    ...(citations.length > 0 ? [sources(citations)] : []),
+    ...listed("sources", "ol", cited),
+    ...listed("nearest", "ul", near),
   ];
 }
 
-function sources(citations) {
-  return el(
-    "section",
-    { class: "sources" },
-    el("h3", {}, t("sources")),
-    el("ol", {}, citations.map((citation) => el("li", { value: citation.n }, source(citation)))),
-  );
-}
+const listed = (key, list, items) =>
+  items.length > 0 ? [el("section", { class: key }, el("h3", {}, t(key)), el(list, {}, items))] : [];
+
+/** What was looked for, where that is not what was asked: misspelt names are put right, a follow-up is made whole. */
+export const understoodNote = (asked, understood) =>
+  understood && understood !== asked ? el("p", { class: "hint" }, t("searchedFor", { question: understood })) : null;
 
 /** Where a quote or passage stands; opens it. */
 export function source(citation) {

@@ -1,17 +1,18 @@
 // A conversation: questions of several turns, answers as they are written.
 
 import { stream } from "./api.js";
-import { answerBody, source } from "./answers.js";
+import { answerBody, source, understoodNote } from "./answers.js";
+import { model, within } from "./choices.js";
 import { button, copyText, el, sendsOnEnter } from "./dom.js";
 import { number, t } from "./language.js";
-import { documents, models } from "./library.js";
 import { problem, waiting } from "./status.js";
 import { tries } from "./suggestions.js";
 
 const TURNS = "guide.turns";
 const turns = kept();
 const choice = { model: "", within: "", retrieve: true };
-const view = { draw: () => {}, update: () => {}, refill: () => {} }; // of the chat that is on the page; answers go on without it
+const nothing = () => {};
+const view = { draw: nothing, add: nothing, update: nothing, finish: nothing, refill: nothing }; // of the chat that is on the page; answers go on without it
 let running = null; // the controller that stops the answer being written
 let draft = "";
 
@@ -34,11 +35,21 @@ export function chat(root) {
     log.lastElementChild.scrollIntoView({ block: "start" });
   };
 
+  const label = () => (go.textContent = t(running ? "stop" : "sendIt"));
   view.draw = () => {
     log.replaceChildren(...(turns.length > 0 ? [titled(), ...turns.map(shownTurn)] : [welcome(put)]));
-    go.textContent = t(running ? "stop" : "sendIt");
+    label();
+  };
+  view.add = (turn) => {
+    if (turns.length === 1) return view.draw();
+    log.append(shownTurn(turn)); // what was opened in the turns before stays open
+    label();
   };
   view.update = (turn) => log.lastElementChild.querySelector(".answer")?.replaceChildren(...answerBody(turn));
+  view.finish = (turn) => {
+    if (turns.includes(turn)) log.lastElementChild.replaceWith(shownTurn(turn));
+    label();
+  };
   view.refill = () => {
     field.value = draft;
     fit(field);
@@ -61,12 +72,14 @@ export function chat(root) {
 /** Asks one question after the turns before it, and shows the answer while it comes. */
 async function run(question) {
   const turn = { question, answer: "", citations: [], passages: [], retrieved: choice.retrieve, state: "writing" };
-  if (turns.at(-1)?.state === "failed" && turns.at(-1).question === question) turns.pop();
+  const again = turns.at(-1)?.state === "failed" && turns.at(-1).question === question;
+  if (again) turns.pop();
   const before = turns.filter(({ answer }) => answer).flatMap(asMessages);
   turns.push(turn);
   running = new AbortController();
   const began = performance.now();
-  view.draw();
+  if (again) view.draw();
+  else view.add(turn);
   try {
     const body = asked([...before, { role: "user", content: question }]);
     for await (const chunk of stream("v1/chat/completions", body, { signal: running.signal })) {
@@ -82,7 +95,7 @@ async function run(question) {
   turn.seconds = (performance.now() - began) / 1000;
   running = null;
   keep();
-  view.draw();
+  view.finish(turn);
 }
 
 /** A question that was not answered stands in the field again, to be sent or changed, unless another one is there. */
@@ -126,9 +139,13 @@ function take(turn, { model, choices: [first], usage }) {
   turn.tokens = usage ? usage.total_tokens : turn.tokens;
   turn.answer += first?.delta.content ?? "";
   turn.citations = first?.citations ?? turn.citations;
-  turn.passages = first?.sources ?? turn.passages;
-  turn.searched = first?.question ?? turn.searched;
+  turn.passages = first?.sources?.map(placed) ?? turn.passages;
+  turn.abstained = first?.abstained ?? turn.abstained;
+  turn.answerable = first?.answerable ?? turn.answerable;
+  turn.understood = first?.understood ?? turn.understood;
 }
+
+const placed = (chunk) => ({ ...chunk, source: chunk.document.doc_metadata.file_name });
 
 const asMessages = (turn) => [
   { role: "user", content: turn.question },
@@ -137,12 +154,11 @@ const asMessages = (turn) => [
 
 function shownTurn(turn) {
   const writing = turn.state === "writing";
-  const rewritten = turn.searched && turn.searched !== turn.question;
   return el(
     "article",
     { class: `turn ${turn.state}`, "aria-busy": String(writing) },
     el("h2", { class: "asked" }, turn.question),
-    rewritten && el("p", { class: "hint" }, t("searchedFor", { question: turn.searched })),
+    understoodNote(turn.question, turn.understood),
     el("div", { class: "answer" }, writing && !turn.answer ? waiting("writing") : answerBody(turn)),
     turn.state === "stopped" && el("p", { class: "hint" }, t("stopped")),
     turn.state === "failed" && problem(turn.failure),
@@ -156,11 +172,9 @@ function passages({ passages: found }) {
     "details",
     { class: "passages" },
     el("summary", {}, t("passages", { count: found.length })),
-    el("ol", {}, found.map((chunk) => el("li", {}, source(placeOf(chunk)), el("blockquote", {}, chunk.text)))),
+    el("ol", {}, found.map((passage) => el("li", {}, source(passage), el("blockquote", {}, passage.text)))),
   );
 }
-
-const placeOf = (chunk) => ({ ...chunk, source: chunk.document.doc_metadata.file_name });
 
 function foot(turn) {
   const copy = button(t("copy"), async () => {
@@ -184,39 +198,20 @@ function welcome(put) {
 }
 
 function options() {
-  const within = select("within", [["", t("allDocuments")]], () => documents().then((all) => all.map(({ id, name }) => [id, name])));
-  const model = select("model", [], () => models().then(modelChoices));
+  const documents = within(choice);
   const retrieve = el("input", { type: "checkbox", checked: choice.retrieve });
   retrieve.addEventListener("change", () => {
     choice.retrieve = retrieve.checked;
-    within.disabled = !choice.retrieve;
+    documents.disabled = !choice.retrieve;
   });
-  within.disabled = !choice.retrieve;
+  documents.disabled = !choice.retrieve;
   const again = button(t("newChat"), () => {
     running?.abort();
     turns.length = 0;
     keep();
     view.draw();
   });
-  return el("div", { class: "options" }, el("label", { class: "toggle" }, retrieve, t("useDocuments")), within, model, again);
-}
-
-/** A choice by its name in `choice`: values with their labels, the first ones known, the others still to come. */
-function select(name, first, rest) {
-  const field = el("select", { "aria-label": t(name), on: { change: () => (choice[name] = field.value) } });
-  const add = (all) => {
-    field.append(...all.map(([value, label]) => el("option", { value, selected: value === choice[name] }, label)));
-    field.hidden = field.options.length === 0;
-  };
-  add(first);
-  rest().then(add, () => {}); // what can't be listed can't be chosen
-  return field;
-}
-
-/** The adapters first, for that is what answers unless something else is chosen, then the base without them. */
-function modelChoices(all) {
-  const called = (kind, key) => all.filter((one) => one.kind === kind).map(({ id }) => [id, t(key, { id })]);
-  return [...called("adapter", "withAdapterNamed"), ...called("base", "withoutAdapterNamed")];
+  return el("div", { class: "options" }, el("label", { class: "toggle" }, retrieve, t("useDocuments")), documents, model(choice), again);
 }
 
 /** As high as its text, up to what the stylesheet allows. */

@@ -2,46 +2,18 @@
 
 import { post } from "./api.js";
 import { answerBody } from "./answers.js";
-import { el, sendsOnEnter } from "./dom.js";
+import { el } from "./dom.js";
+import { inquiry, unasked } from "./inquiry.js";
 import { number, percent, t } from "./language.js";
-import { problem, waiting } from "./status.js";
-import { tries } from "./suggestions.js";
 
-const state = { question: "", reply: null };
+const state = unasked();
 
 export function compare(root) {
-  const field = el("input", {
-    type: "search", name: "question", required: true, placeholder: t("question"),
-    "aria-label": t("question"), value: state.question,
-  });
-  const go = el("button", { class: "primary" }, t("compareIt"));
-  const results = el("div", { class: "variants", "aria-live": "polite" });
-  const form = el("form", { class: "ask", on: { submit: (event) => submit(event) } }, field, go);
-
-  const submit = async (event) => {
-    event.preventDefault();
-    state.question = field.value;
-    go.disabled = true;
-    results.replaceChildren(waiting("comparing"));
-    try {
-      state.reply = await post("v1/compare", { question: field.value });
-      results.replaceChildren(...state.reply.answers.map(variant));
-    } catch (failure) {
-      results.replaceChildren(problem(failure));
-    } finally {
-      go.disabled = false;
-    }
-  };
-
-  const put = (question) => {
-    field.value = question;
-    form.requestSubmit();
-  };
-  sendsOnEnter(field, () => form.requestSubmit());
-  root.append(el("h1", {}, t("compareTitle")), el("p", { class: "lead" }, t("compareLead")), form, results);
-  results.append(...(state.reply ? state.reply.answers.map(variant) : [tries(put)]));
-  field.focus();
+  inquiry(root, state, { name: "compare", waitingFor: "comparing", fetched, shown });
 }
+
+const fetched = (question, options) => post("v1/compare", { question }, options);
+const shown = ({ answers }) => [el("div", { class: "variants" }, answers.map(variant))];
 
 function variant(answer) {
   const [mode, adapter] = answer.variant.split("+");

@@ -1,48 +1,35 @@
 // The passages nearest to a question, without an answer.
 
 import { post } from "./api.js";
-import { source } from "./answers.js";
-import { el, sendsOnEnter } from "./dom.js";
+import { source, understoodNote } from "./answers.js";
+import { select, within } from "./choices.js";
+import { el } from "./dom.js";
+import { inquiry, unasked } from "./inquiry.js";
 import { number, t } from "./language.js";
-import { problem, waiting } from "./status.js";
-import { tries } from "./suggestions.js";
 
 const PASSAGES = 10;
-const state = { question: "", passages: null };
+const KINDS = ["prose", "table", "table_row", "list", "code"];
+const state = unasked();
+const choice = { within: "", kind: "" };
 
 export function search(root) {
-  const field = el("input", {
-    type: "search", name: "question", required: true, placeholder: t("question"),
-    "aria-label": t("question"), value: state.question,
-  });
-  const results = el("ol", { class: "hits", "aria-live": "polite" });
-  const form = el(
-    "form",
-    { class: "ask", on: { submit: (event) => submit(event) } },
-    field,
-    el("button", { class: "primary" }, t("searchIt")),
-  );
+  const kinds = [["", t("allKinds")], ...KINDS.map((kind) => [kind, t(`kind_${kind}`)])];
+  const change = () => again();
+  const choices = el("div", { class: "options" }, within(choice, change), select("kind", choice, { known: kinds, change }));
+  const again = inquiry(root, state, { name: "search", waitingFor: "searching", fetched, shown, choices });
+}
 
-  const submit = async (event) => {
-    event.preventDefault();
-    state.question = field.value;
-    results.replaceChildren(waiting("searching"));
-    try {
-      state.passages = (await post("v1/search", { question: field.value, top_k: PASSAGES })).passages;
-      results.replaceChildren(...(state.passages.length > 0 ? state.passages.map(hit) : [el("p", {}, t("nothing"))]));
-    } catch (failure) {
-      results.replaceChildren(problem(failure));
-    }
-  };
+const fetched = (question, options) =>
+  post("v1/search", {
+    question,
+    top_k: PASSAGES,
+    ...(choice.within && { document: choice.within }),
+    ...(choice.kind && { kind: choice.kind }),
+  }, options);
 
-  const put = (question) => {
-    field.value = question;
-    form.requestSubmit();
-  };
-  sendsOnEnter(field, () => form.requestSubmit());
-  root.append(el("h1", {}, t("searchTitle")), el("p", { class: "lead" }, t("searchLead")), form, results);
-  results.append(...(state.passages ? state.passages.map(hit) : [el("li", {}, tries(put))]));
-  field.focus();
+function shown({ question, understood, passages }) {
+  const hits = passages.length > 0 ? el("ol", { class: "hits" }, passages.map(hit)) : el("p", { class: "empty" }, t("nothing"));
+  return [understoodNote(question, understood) ?? "", hits];
 }
 
 function hit(passage) {
@@ -50,7 +37,7 @@ function hit(passage) {
     "li",
     { class: "hit" },
     source(passage),
-    el("blockquote", {}, passage.text),
+    el("blockquote", { class: passage.kind }, passage.text),
     el(
       "p",
       { class: "facts" },
