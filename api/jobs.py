@@ -43,6 +43,8 @@ class Job(Generic[T]):
         except BaseException as problem:  # noqa: BLE001 - whoever asks after the job is told
             if not isinstance(problem, GuideError):
                 _log.exception("a job failed")
+            # The job is remembered, but not what its problem came from, which holds the document that it was about.
+            problem.__traceback__ = problem.__cause__ = problem.__context__ = None
             self.state = self.stage = "failed"
             self.finished.set_exception(problem)
         else:

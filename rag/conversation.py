@@ -17,6 +17,7 @@ from models.chat import Chat, Conversation, Message
 
 __all__ = ["fitting_turns", "follow_up", "rewritten", "standalone"]
 
+LONGEST = 1000  # characters of a text that goes on from another or is gone on from; what is longer says itself
 MOST_SUBJECTS = 3
 SHORT_HAN = 12  # characters; a longer question without pronouns says itself what it is about
 SHORT_ENGLISH = 5  # words
@@ -37,7 +38,7 @@ OPENING = re.compile(
     r"^\s*(?:(?:那么|那|还有|另外|以及|换成|如果是)(?!些|个|种)|(?:and|but|or|what about|how about)\b)[\s，,]*",
     re.IGNORECASE,
 )
-CLOSING = re.compile(r"(呢|吗|嘛)?[\s？?。.！!]*$")
+CLOSING = re.compile(r"[呢吗嘛][\s？?。.！!]*$|(?<![\s？?。.！!])[\s？?。.！!]+$")
 ASKING = re.compile(r"什么|哪|谁|怎|多少|几|如何|为何|\b(?:what|who|when|where|which|how|why)\b", re.IGNORECASE)
 DEFINITION = re.compile(
     r"什么是|何谓|^\s*(?:what\s+(?:is|are)|define|explain)\s+(?!it\b|its\b|the\s+\w+\W*$)", re.IGNORECASE
@@ -73,16 +74,20 @@ def standalone(turns: Conversation, chat: Chat | None = None) -> str:
 
 
 def follow_up(text: str, before: str, answered: str = "") -> str:
-    """A question made whole from the whole question before it and its answer; unchanged if it is no follow-up."""
+    """A question made whole from the whole question before it and its answer; unchanged if it is no follow-up.
+
+    Of the question before and of the answer only the beginnings count, so that what is made of them stays a question.
+    """
     text = text.strip()
-    if not before.strip() or is_greeting(text) or not _depends(text):
+    if not before.strip() or len(text) > LONGEST or is_greeting(text) or not _depends(text):
         return text
+    before, answered = before[:LONGEST], answered[:LONGEST]
     subjects = _subjects(before) or _subjects(answered)[:1]
     if not subjects:
         return f"{before} {text}"
     for word, place in ORDINALS:
         if word in text.lower() and len(subjects) > place:
-            return re.sub(word, subjects[place].replace("\\", r"\\"), text, flags=re.IGNORECASE)
+            return re.sub(word, subjects[place].replace("\\", r"\\"), text, count=1, flags=re.IGNORECASE)
     if replaced := _replaced(text, ("、" if language_of(text) == "zh" else " and ").join(subjects)):
         return replaced
     if _goes_on(text):

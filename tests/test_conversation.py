@@ -70,6 +70,20 @@ def test_thanks_and_greetings_follow_nothing_and_leave_the_question_before_in_pl
     assert standalone(turns) == follow_up("它的缺点呢？", "LoRA 的优点是什么？")
 
 
+@pytest.mark.parametrize(
+    ("before", "follows"),
+    [
+        ("A" * 1_000_000, "前者" * 300_000),  # the name would stand in each of its places: 300 GB
+        ("什么是 LoRA？", "？" * 1_000_000 + "x"),  # each of its marks may begin its end
+        ("1" * 1_000_000, "它呢？"),
+        ("什么" * 300_000, "那？"),
+    ],
+)
+def test_turns_without_measure_cost_little(before: str, follows: str) -> None:
+    turns = [Message("user", before), Message("user", follows), Message("user", "前者有什么优点，它呢？")]
+    assert len(standalone(turns)) < 5000
+
+
 def test_follow_ups_find_what_they_mean(services: Services) -> None:
     """28 hand-made conversations over the guide: made whole, nearly all find it; as they are, many don't."""
     whole = sum(_finds(services, standalone(_turns(each)), each["gold"]) for each in CONVERSATIONS)
