@@ -1,9 +1,11 @@
 """An evaluation as a picture: scores of each kind of question, and what abstaining more would change."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 from kb.errors import ConfigError, InputError
+from kb.files import write_file
 
 __all__ = ["check_plot", "plot_evaluation"]
 
@@ -38,15 +40,15 @@ def plot_evaluation(report: dict[str, Any], file: Path) -> None:
     """
     from matplotlib import pyplot as plt
 
+    kind, drawn = file.suffix.casefold().removeprefix("."), io.BytesIO()
     figure, (bars, curve) = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", width_ratios=(3, 2))
     try:
         _draw_kinds(bars, report)
         _draw_abstaining(curve, report["abstaining"])
-        figure.savefig(file, metadata={"Date": None} if file.suffix == ".svg" else None)
-    except OSError as problem:
-        raise InputError(f"{file}: the plot can't be written ({problem.strerror}).") from problem
+        figure.savefig(drawn, format=kind, metadata={"Date": None} if kind == "svg" else None)
     finally:
         plt.close(figure)
+    write_file(file, drawn.getvalue())
 
 
 def _draw_kinds(axes: Any, report: dict[str, Any]) -> None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.changes import ChangedLine, changed_lines
-from api.files import write_file
 from api.progress import progress_bar
 from api.schemas_repairs import RepairedOut
 from ingest.batch import RestoredFile, restore_document, restore_files
 from ingest.files import TEXTS, Found, find_files
 from ingest.read import read_stream
 from kb.errors import GuideError, InputError, WorkerError
+from kb.files import write_file
 from kb.settings import Settings
 
 STANDARD_INPUT = Path("-")

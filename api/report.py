@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from api.files import write_file
 from api.schemas import CompareReply
+from kb.files import write_file
 from kb.language import language_of
 
 TEMPLATE = "report.html.jinja"

@@ -23,6 +23,7 @@ def conversations(settings: Settings, out: Path, most: int | None = None) -> Pat
 
     Raises:
         StoreError: the knowledge base is empty.
+        InputError: the file can't be written.
     """
     from rag.lessons import guide_lessons, write
 
@@ -32,7 +33,6 @@ def conversations(settings: Settings, out: Path, most: int | None = None) -> Pat
                 f"The knowledge base in {settings.home} is empty: run `guide ingest` first, or give --data."
             )
         lessons = list(guide_lessons(services.store.passages()))
-    out.mkdir(parents=True, exist_ok=True)
     file = out / "conversations.jsonl"
     write(lessons[:: max(1, len(lessons) // most)] if most else lessons, file)
     return file

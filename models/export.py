@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from kb.errors import InputError, ModelError
+from kb.files import written_whole
 from kb.settings import Settings
 from models.inspect import MANIFEST, PROMPT_METHODS
 from models.load import DTYPES, configured_adapters, find_base, load_base, load_chat
@@ -18,11 +19,12 @@ def merge(settings: Settings, out: Path, dtype: str = "float32") -> float:
     """Writes the configured base with its (first) adapter merged in to `out`, with tokenizer and template.
 
     The sum W + BA·α/r is taken in float32 (in bfloat16 it is off by up to 0.08) and written as `dtype`. Returns the
-    greatest difference between the merged model, read back, and the adapted one, as a share of the largest logit.
+    greatest difference between the merged model, read back, and the adapted one, as a share of the largest logit. `out`
+    gets it only if that is small.
 
     Raises:
-        InputError: there is no adapter, it can't be merged, or `out` holds one.
-        ModelError: what was written does not answer as the adapted model does.
+        InputError: there is no adapter, it can't be merged, or `out` holds one or can't be written.
+        ModelError: the merged model does not answer as the adapted one does.
     """
     adapters = configured_adapters(settings)
     if not adapters:
@@ -39,22 +41,24 @@ def merge(settings: Settings, out: Path, dtype: str = "float32") -> float:
     adapted: Any = chat.model
     expected = _logits(adapted)
     merged = adapted.merge_and_unload().to(DTYPES[dtype])
-    merged.save_pretrained(out)
     chat.tokenizer.chat_template = chat.template.jinja
-    chat.tokenizer.save_pretrained(str(out))
-    (out / MANIFEST).unlink(missing_ok=True)
-    return _compared(out, expected, dtype)
-
-
-def _compared(out: Path, expected: torch.Tensor, dtype: str) -> float:
-    again = _logits(load_base(out, torch.device("cpu"), dtype="float32"))
-    difference = float((again - expected).abs().max() / expected.abs().max())
-    if difference > TOLERANCE[dtype]:
-        raise ModelError(
-            f"{out}: the merged model differs by {difference:.2g} from the adapted one. "
-            "Leave the adapter apart, or report this with the model's name."
-        )
+    with written_whole(out) as draft:
+        merged.save_pretrained(draft)
+        chat.tokenizer.save_pretrained(str(draft))
+        difference = _difference(draft, expected)
+        if difference > TOLERANCE[dtype]:
+            raise ModelError(
+                f"{out}: not written, for the merged model differs by {difference:.2g} from the adapted one. "
+                "Leave the adapter apart, or report this with the model's name."
+            )
+        for older in (*out.glob("model*.safetensors*"), out / MANIFEST):
+            older.unlink(missing_ok=True)
     return difference
+
+
+def _difference(folder: Path, expected: torch.Tensor) -> float:
+    again = _logits(load_base(folder, torch.device("cpu"), dtype="float32"))
+    return float((again - expected).abs().max() / expected.abs().max())
 
 
 @torch.inference_mode()

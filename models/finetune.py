@@ -54,7 +54,7 @@ def finetune(
     model of their own, in bfloat16. With `resume` an interrupted run in `out` goes on.
 
     Raises:
-        InputError: the data can't be used, or the method doesn't suit the base.
+        InputError: the data or `out` can't be used, or the method doesn't suit the base.
         ModelError: the base can't be loaded.
     """
     folder = locate(base, "--base")
@@ -103,6 +103,11 @@ def _padding(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def _check_out(out: Path, *, full: bool) -> None:
+    """Makes sure, before anything is learnt, that what is learnt can be kept."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise InputError(f"{out}: no folder can be made there ({problem.strerror}). Give another --out.") from problem
     other = "adapter_config.json" if full else "config.json"
     if (out / other).is_file():
         what = "an adapter" if full else "a model"

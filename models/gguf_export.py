@@ -1,5 +1,6 @@
 """A Llama- or Qwen2-shaped model as one GGUF file for llama.cpp and Ollama, read back and compared."""
 
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -9,18 +10,20 @@ import torch
 from numpy.typing import NDArray
 
 from kb.errors import InputError, ModelError
+from kb.files import written_whole
 from models.gguf_tokenizer import write_tokenizer
 from models.load import load_base
 from models.load_tokenizer import load_tokenizer
 
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2"}
+LARGEST_DIFFERENCE = 1e-3  # of a tensor's largest value: float16 has 11 bits
 
 
 def write_gguf(folder: Path, file: Path) -> float:
     """Writes the model in `folder`, matrices as float16, the rest as float32; returns how far it is off when read back.
 
     Raises:
-        InputError: its architecture or tokenizer has no counterpart here.
+        InputError: its architecture or tokenizer has no counterpart here, or `file` can't be written.
         ModelError: the package `gguf` is missing, or what was written is not what was read.
     """
     if find_spec("gguf") is None:
@@ -37,17 +40,20 @@ def write_gguf(folder: Path, file: Path) -> float:
         )
     if (rope := model.config.rope_parameters["rope_type"]) != "default":
         raise InputError(f"{folder}: stretches its positions ({rope}). Use convert_hf_to_gguf.py of llama.cpp.")
-    writer = gguf.GGUFWriter(file, architecture)
-    _write_shape(writer, model.config, folder.name)
-    write_tokenizer(writer, load_tokenizer(folder), model.config.vocab_size)
     tensors = _tensors(model, architecture)
-    for name, tensor in tensors.items():
-        writer.add_tensor(name, tensor.astype(np.float16) if tensor.ndim > 1 else tensor)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return _compared(file, tensors)
+    with written_whole(file) as draft:
+        with closing(gguf.GGUFWriter(draft, architecture)) as writer:
+            _write_shape(writer, model.config, folder.name)
+            write_tokenizer(writer, load_tokenizer(folder), model.config.vocab_size)
+            for name, tensor in tensors.items():
+                writer.add_tensor(name, tensor.astype(np.float16) if tensor.ndim > 1 else tensor)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+        difference = _difference(draft, tensors)
+        if difference > LARGEST_DIFFERENCE:
+            raise ModelError(f"{file}: not written, for what was read back differs by {difference:.2g}. Try again.")
+    return difference
 
 
 def _write_shape(writer: Any, config: Any, name: str) -> None:
@@ -86,17 +92,15 @@ def _tensors(model: Any, architecture: str) -> dict[str, NDArray[np.float32]]:
     return found
 
 
-def _compared(file: Path, expected: dict[str, NDArray[np.float32]]) -> float:
+def _difference(file: Path, expected: dict[str, NDArray[np.float32]]) -> float:
     """The greatest difference of a tensor read back, as a share of its largest value."""
     import gguf
 
     read = {tensor.name: np.asarray(tensor.data) for tensor in gguf.GGUFReader(file).tensors}
     if read.keys() != expected.keys():
-        raise ModelError(f"{file}: holds other tensors than were written. Write it again.")
+        raise ModelError("The GGUF file holds other tensors than were written, and is not kept. Try again.")
     worst = 0.0
     for name, values in expected.items():
         back = read[name].astype(np.float32).reshape(values.shape)
         worst = max(worst, float(np.abs(back - values).max() / max(np.abs(values).max(), 1e-12)))
-    if worst > 1e-3:
-        raise ModelError(f"{file}: what was read back differs by {worst:.2g}. Write it again.")
     return worst

@@ -9,6 +9,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from kb.errors import InputError, ModelError
+from kb.files import written_whole
 from models.inspect import read_json
 
 _NAMES = {
@@ -39,7 +40,7 @@ def convert(folder: Path, out: Path) -> list[str]:
     The pickles are read with `weights_only`, so nothing in them can run.
 
     Raises:
-        InputError: no such checkpoint, or it lacks tensors.
+        InputError: no such checkpoint, it lacks tensors, or `out` can't be written.
         ModelError: a file is damaged or holds more than tensors.
     """
     if not is_original_llama(folder):
@@ -58,7 +59,8 @@ def convert(folder: Path, out: Path) -> list[str]:
     if missing:
         raise InputError(f"{folder}: lacks {missing[0]} and {len(missing) - 1} more. Download the checkpoint again.")
     model.load_state_dict(state, assign=True)
-    model.save_pretrained(out)
+    with written_whole(out) as draft:
+        model.save_pretrained(draft)
     if any((out / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
         return []
     return [f"Put tokenizer.json and tokenizer_config.json of the same Llama into {out}; the original has neither."]

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from kb.files import write_file
 from kb.records import Hit, Passage, Table
 from kb.settings import load_settings
 from kb.store import Store
@@ -139,12 +140,16 @@ def _holding(text: str, answer: str) -> str | None:
 
 
 def write(lessons: Iterable[Conversation], out: Path) -> int:
-    """Writes distinct lessons as JSON Lines; returns their number."""
+    """Writes distinct lessons as JSON Lines; returns their number.
+
+    Raises:
+        InputError: they can't be written there.
+    """
     rows: dict[str, None] = {}
     for lesson in lessons:
         row: dict[str, Any] = {"messages": [asdict(message) for message in lesson]}
         rows[json.dumps(row, ensure_ascii=False)] = None
-    out.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    write_file(out, ("\n".join(rows) + "\n").encode())
     return len(rows)
 
 

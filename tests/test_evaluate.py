@@ -119,7 +119,7 @@ def test_scores_are_those_of_the_scorer(services: "Services", tmp_path: Path) ->
 
 
 def test_a_record_a_plot_and_a_table(guide_home: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record, plot = tmp_path / "record.json", tmp_path / "plot.svg"
+    record, plot = tmp_path / "record.json", tmp_path / "new" / "plot.svg"
     command = ["evaluate", str(OURS), "--search-only", "--out", str(record), "--plot", str(plot), "--home", guide_home]
     assert run(command) == 0
     shown = capsys.readouterr().out

@@ -61,6 +61,26 @@ def test_what_can_not_be_merged_says_so(base: Path, adapter: Path, tmp_path: Pat
         merge(Settings(chat_model=str(base), adapter=str(prefix)), tmp_path / "merged")
 
 
+def test_what_can_not_be_written_or_is_not_the_same_leaves_nothing(
+    base: Path, adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, file, out = Settings(chat_model=str(base), adapter=str(adapter)), tmp_path / "file", tmp_path / "out"
+    file.touch()
+    out.mkdir()
+    with pytest.raises(InputError, match="file: can't be written"):
+        merge(settings, file)
+    with pytest.raises(InputError, match="out: can't be written"):
+        write_gguf(base, out)
+    monkeypatch.setattr("models.export.TOLERANCE", {"float32": -1})
+    monkeypatch.setattr("models.gguf_export.LARGEST_DIFFERENCE", -1)
+    with pytest.raises(ModelError, match="not written"):
+        merge(settings, out)
+    with pytest.raises(ModelError, match="not written"):
+        write_gguf(base, out / "x.gguf")
+    assert not list(out.iterdir())
+    assert not list(tmp_path.glob(".guide-*"))
+
+
 @pytest.mark.parametrize("shape", ["llama", "qwen2"])
 def test_a_gguf_file_is_read_back_as_the_model_by_transformers(tmp_path: Path, shape: str) -> None:
     base = make_base(tmp_path / "base", shape=shape)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from api.files import write_file
 from kb.errors import InputError
+from kb.files import write_file, written_whole
 
 
 def test_a_file_and_its_folders_are_written(tmp_path: Path) -> None:
@@ -47,6 +47,40 @@ def test_a_pipe_gets_the_bytes_and_stays_a_pipe(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
+def test_who_may_read_a_file_is_for_the_user_to_say(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_file(tmp_path / "a.md", b"1")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.md").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "a.md").chmod(0o640)
+    write_file(tmp_path / "a.md", b"2")
+    assert (tmp_path / "a.md").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_keeps_its_other_files_and_gets_none_of_a_block_that_failed(tmp_path: Path) -> None:
+    place = tmp_path / "model"
+    write_file(place / "README.md", b"mine")
+    with written_whole(place) as draft:
+        write_file(draft / "model.safetensors", b"1")
+    with pytest.raises(InputError, match=r"b\.md: can't be written"), written_whole(place) as draft:
+        _write_and_fail(draft)
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == {
+        "README.md": b"mine",
+        "model.safetensors": b"1",
+    }
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
 def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="can't be written"):
         write_file(tmp_path, b"1")
+    write_file(tmp_path / "a.md", b"1")
+    with pytest.raises(InputError, match="can't be written"):
+        write_file(tmp_path / "a.md" / "b.md", b"2")
+
+
+def _write_and_fail(folder: Path) -> None:
+    write_file(folder / "model.safetensors", b"2")
+    write_file(folder / "model.safetensors" / "b.md", b"2")

@@ -236,6 +236,11 @@ def test_an_adapter_does_not_go_into_a_models_folder(tiny_base: Path, conversati
         finetune(str(tiny_base), conversations, base, SHORT, device="cpu")
 
 
+def test_a_place_that_can_not_be_written_is_named_before_training(tiny_base: Path, conversations: Path) -> None:
+    with pytest.raises(InputError, match="no folder can be made there"):
+        finetune(str(tiny_base), conversations, conversations / "out", FinetuneConfig())
+
+
 def test_methods_are_measured_on_the_same_data(conversations: Path, tmp_path: Path) -> None:
     base = make_base(tmp_path / "base")
     results = {r.method: r for r in measure(str(base), conversations, ["lora", "bitfit", "full"], SHORT, device="cpu")}

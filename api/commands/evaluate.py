@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.commands.asking import JsonOption
-from api.files import write_file
 from api.options import with_settings
+from kb.files import write_file
 
 if TYPE_CHECKING:
     from kb.settings import Settings

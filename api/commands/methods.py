@@ -7,8 +7,8 @@ import typer
 
 from api.commands.asking import JsonOption
 from api.commands.train import BaseOption, BatchOption, DataOption, EpochsOption, MaxTokensOption, SeedOption
-from api.files import write_file
 from api.options import with_settings
+from kb.files import write_file
 
 if TYPE_CHECKING:
     from kb.settings import Settings

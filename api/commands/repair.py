@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.files import write_file
 from api.options import BadUse, complain, with_settings
 from ingest.files import TEXTS
+from kb.files import write_file
 
 if TYPE_CHECKING:
     from api.repairing import Outcomes
