@@ -20,8 +20,7 @@ def only_writer(home: Path, patience: float = PATIENCE_SECONDS) -> Iterator[None
         StoreError: nobody can write there.
     """
     try:
-        with FileLock(home / "writer.lock", timeout=patience):
-            yield
+        held = FileLock(home / "writer.lock").acquire(timeout=patience)
     except Timeout as problem:
         raise BusyError(
             f"{home}: another process is writing to the knowledge base. Try again when it is done."
@@ -31,3 +30,5 @@ def only_writer(home: Path, patience: float = PATIENCE_SECONDS) -> Iterator[None
             f"{home}: the knowledge base can't be written there ({problem.strerror}), only searched. "
             "See to its folder, or set GUIDE_HOME to another one."
         ) from problem
+    with held:
+        yield  # whose own failures are not the lock's

@@ -242,6 +242,22 @@ def test_a_writer_waits_for_another_and_then_says_who_keeps_it(tmp_path: Path) -
         pass
 
 
+@pytest.mark.parametrize("problem", [TimeoutError("the model took too long"), FileNotFoundError(2, "no such file")])
+def test_what_fails_while_one_writes_is_not_told_as_a_folder_that_can_not_be_written(
+    tmp_path: Path, open_store: OpenStore, problem: OSError
+) -> None:
+    store = open_store(tmp_path)
+    put(store, "a.md", "alpha")
+
+    def embed(_: Sequence[str]) -> NDArray[np.float32]:
+        raise problem
+
+    with pytest.raises(type(problem)) as raised:
+        store.reindex(embed, "another")
+    assert raised.value is problem
+    put(store, "b.md", "beta")
+
+
 def test_a_store_opens_while_another_process_writes_for_long(
     tmp_path: Path, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
