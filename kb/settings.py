@@ -140,6 +140,11 @@ def _listed(names: str) -> frozenset[str]:
     return frozenset(filter(None, (name.strip().rstrip("/") for name in names.split(","))))
 
 
+def shown_address(address: str) -> str:
+    """The address of a server as it may be told: without the name and password that it may hold."""
+    return re.sub(r"[^/\s]*@", "", address)
+
+
 def load_settings(**flags: Any) -> Settings:
     """The settings in force; flags that are None count as not given.
 
@@ -171,11 +176,14 @@ def _check_known(name: str, what: str, prefix: str = "") -> None:
 
 
 def _told(problem: ErrorDetails) -> str:
-    """A value that can't be used, in one line; a key is not shown."""
+    """A value that can't be used, in one line; a key or password is not shown."""
     name = str(problem["loc"][0])
     if problem["type"] == "extra_forbidden":
         _check_known(name, f"{SETTINGS_FILE}: the line `{name}`")
     secret = "SecretStr" in str(Settings.model_fields[name].annotation)
-    given = "" if secret else f" = {problem['input']!r}"
+    value = problem["input"]
+    if name.endswith("_url") and isinstance(value, str):
+        value = shown_address(value)
+    given = "" if secret else f" = {value!r}"
     reason = problem["msg"].removeprefix("Value error, ").lower()
     return f"Setting {name}{given}: {reason}. Set {PREFIX}{name.upper()} or `{name}` in {SETTINGS_FILE}; {ALL_LISTED}"

@@ -10,9 +10,9 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from kb.errors import StoreError, UnreachableError
+from kb.settings import shown_address
 from kb.store_vectors import VectorIndex, in_our_terms
 
 PATIENCE_SECONDS = 10  # for a server to say that it is there
@@ -104,10 +104,8 @@ class ChromaServer:
     """Each index a collection of the server, told from those of other knowledge bases by `prefix`."""
 
     def __init__(self, url: str, prefix: str) -> None:
-        parts = urlsplit(url)
-        shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()  # without a password
         self._url, self._prefix = url, prefix
-        self._advice = f"See whether the server at {shown} runs, or set GUIDE_CHROMA_URL."
+        self._advice = f"See whether the server at {shown_address(url)} runs, or set GUIDE_CHROMA_URL."
         self._guard = threading.Lock()
         self._client: Any = None
 

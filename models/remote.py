@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from kb.errors import BusyError, ChatServerError, ConfigError, InputError, ModelError
 from kb.records import Finish
-from kb.settings import Settings
+from kb.settings import Settings, shown_address
 from models.chat import GREEDY, Conversation, Generation, Sampling, Scored, Stream, chosen_adapter
 from models.names import parse_adapters
 from models.stops import StopStrings
@@ -62,7 +62,7 @@ def _told(client: "OpenAI", *, needed: bool) -> dict[str, dict[str, Any]]:
     except (InternalServerError, NotFoundError) as problem:
         if needed:
             raise ConfigError(
-                f"The chat server {client.base_url} does not say what it serves. Set GUIDE_CHAT_MODEL to its model."
+                f"{_named(client)} does not say what it serves. Set GUIDE_CHAT_MODEL to its model."
             ) from problem
         return {}
     except Exception as problem:
@@ -73,7 +73,9 @@ def _only(told: Mapping[str, Mapping[str, Any]], address: str) -> str:
     bases = [name for name, facts in told.items() if not facts.get("parent")]
     if len(bases) != 1:
         there = ", ".join(bases) if bases else "no model that it names"
-        raise ConfigError(f"GUIDE_CHAT_URL = {address}: the server has {there}. Set GUIDE_CHAT_MODEL to one it serves.")
+        raise ConfigError(
+            f"GUIDE_CHAT_URL = {shown_address(address)}: the server has {there}. Set GUIDE_CHAT_MODEL to one it serves."
+        )
     return bases[0]
 
 
@@ -219,7 +221,7 @@ def _translated(problem: Exception, client: "OpenAI", model: str) -> Exception:
 
     if isinstance(problem, openai.APIConnectionError) and isinstance(problem.__cause__, httpx2.TransportError):
         problem = problem.__cause__
-    at = f"The chat server {client.base_url}".rstrip("/")
+    at = _named(client)
     reason = getattr(problem, "message", problem)
     ways: list[tuple[type[Exception] | tuple[type[Exception], ...], Callable[[], Exception]]] = [
         (
@@ -262,6 +264,10 @@ def _translated(problem: Exception, client: "OpenAI", model: str) -> Exception:
     return ChatServerError(
         f"{at} does not speak the OpenAI protocol ({reason}). Set GUIDE_CHAT_URL to a server's address, with /v1."
     )
+
+
+def _named(client: "OpenAI") -> str:
+    return f"The chat server {shown_address(str(client.base_url))}".rstrip("/")
 
 
 def _served(client: "OpenAI") -> str:

@@ -81,9 +81,10 @@ def test_a_model_that_it_does_not_have(transformers_serve: str) -> None:
 
 
 def test_a_server_that_is_down() -> None:
-    settings = Settings(chat_url=f"http://127.0.0.1:{free_port()}", chat_retries=0)
-    with pytest.raises(ChatServerError, match=r"can't be reached\. Start it, or set GUIDE_CHAT_URL"):
+    settings = Settings(chat_url=f"http://reader:hush@127.0.0.1:{free_port()}", chat_retries=0)
+    with pytest.raises(ChatServerError, match=r"can't be reached\. Start it, or set GUIDE_CHAT_URL") as caught:
         connect(settings)
+    assert "hush" not in str(caught.value)
 
 
 Answer = tuple[int, dict[str, Any] | list[dict[str, Any]]]

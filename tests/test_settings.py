@@ -68,6 +68,14 @@ def test_a_line_that_sets_nothing_is_named_and_a_key_not_shown(write: Write, lin
     assert "extra" not in str(caught.value).lower()
 
 
+@pytest.mark.parametrize("address", ["reader:hush@127.0.0.1", "ftp://reader:hush@127.0.0.1/v1"])
+def test_the_password_of_an_address_is_not_shown(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("GUIDE_CHAT_URL", address)
+    with pytest.raises(ConfigError, match=r"chat_url = '.*127\.0\.0\.1") as caught:
+        load_settings()
+    assert "hush" not in str(caught.value)
+
+
 def test_a_file_that_cannot_be_read_is_named(write: Write) -> None:
     write("top_k = \n")
     with pytest.raises(ConfigError, match=r"^guide\.toml: .*line 1"):

@@ -21,6 +21,7 @@ def list_models(*, as_json: JsonOption = False, settings: "Settings") -> None:
     """List the models that are configured, shipped, or in the hub's cache."""
     from api.render_models import show_models
     from api.schemas_models import ModelList
+    from kb.settings import shown_address
     from models.describe import known_models, memory_megabytes
     from models.families import FAMILIES
     from models.load import pick_device, pick_dtype
@@ -28,7 +29,7 @@ def list_models(*, as_json: JsonOption = False, settings: "Settings") -> None:
     device = pick_device(settings.device)
     reply = ModelList.of(
         known_models(settings),
-        server=settings.chat_url,
+        server=shown_address(settings.chat_url) if settings.chat_url else None,
         device=str(device),
         dtype=str(pick_dtype(settings.dtype, device)).removeprefix("torch."),
         memory=memory_megabytes(),
