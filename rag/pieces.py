@@ -13,6 +13,10 @@ PieceKind = Literal["sentence", "lead", "item", "table_row", "code", "signature"
 ITEM = re.compile(r"^[ \t>]*(?:[-*+]|\d+[.)、])[ \t]+")
 _DEFINITION = re.compile(r"^[ \t>]*\*\*[^*\n]+\*\*[：:][ \t]*\S")
 _SENTENCE = re.compile(r"(?:[^。！？!?；\n.]|\.(?!\s))+[。！？!?；.]*[”’」』）)]*")
+_SHORTENED = re.compile(r"\b(?:[A-Z]|e\.g|i\.e|vs|cf|al|Dr|Mrs?|Ms|Prof|St)\.$")
+_COUNTING = re.compile(r"\b(?:[Nn]o|[Ff]ig|[Ee]q|[Vv]ol|[Ee]xt|[Tt]el|pp?)\.$")
+_AFTER, _SMALL, _NUMBER = re.compile(r"\s+\w"), re.compile(r"\s+[a-z]"), re.compile(r"\s+\d")
+_CLOSING = re.compile(r"[^()\n]{0,80}\)")
 _HEADING = re.compile(r"^[ \t>]*#{1,6}[ \t]")
 _FENCE = re.compile(r"^[ \t>]*(```+|~~~+)")
 _IMAGE = re.compile(r"\s*!\[[^\]]*\]\([^)]*\)\s*$")
@@ -95,10 +99,26 @@ def pieces(hits: Sequence[Hit]) -> list[Piece]:
 
 def sentences(text: str, offset: int = 0) -> Iterator[tuple[int, int]]:
     """Spans of sentences, in order, without the white space around them, moved by `offset`; a number alone is none."""
+    begin: int | None = None
     for found in _SENTENCE.finditer(text):
-        start, end = _trimmed(text, found.start(), found.end())
+        begin = found.start() if begin is None else begin
+        if _ends_none(text, begin, found.end()):
+            continue
+        start, end = _trimmed(text, begin, found.end())
+        begin = None
         if _LETTER.search(text, start, end):
             yield start + offset, end + offset
+
+
+def _ends_none(text: str, start: int, end: int) -> bool:
+    """Whether the full stop before `end` ends no sentence: it shortens a word, or a bracket closes soon after."""
+    if text[end - 1] != "." or not text[end : end + 1].isspace():
+        return False
+    if _SMALL.match(text, end) or (_AFTER.match(text, end) and _SHORTENED.search(text, start, end)):
+        return True
+    if _NUMBER.match(text, end) and _COUNTING.search(text, start, end):
+        return True
+    return text.count("(", start, end) > text.count(")", start, end) and bool(_CLOSING.match(text, end))
 
 
 def row_cells(row: str) -> tuple[str, ...]:

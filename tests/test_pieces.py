@@ -68,6 +68,16 @@ def test_a_number_that_only_counts_is_no_sentence() -> None:
     assert kinds(pieces([hit("**2. 微调方案：**\n3. 2024. 完")])) == [("lead", "微调方案：**"), ("item", "3. 2024. 完")]
 
 
+def test_a_full_stop_that_shortens_a_word_ends_no_sentence() -> None:
+    text = "Ask the desk (ext. 4400) at once. By J. Okafor, see Fig. 3, e.g. Grams etc. and more. It is no. We go."
+    assert [piece.text for piece in pieces([hit(text)])] == [
+        "Ask the desk (ext. 4400) at once.",
+        "By J. Okafor, see Fig. 3, e.g. Grams etc. and more.",
+        "It is no.",
+        "We go.",
+    ]
+
+
 def test_row_alone_takes_the_header_of_its_table() -> None:
     (row,) = pieces([hit("| T5 | 编码-解码 |", "table_row", header=("模型", "类型"))])
     assert row.header == ("模型", "类型")
