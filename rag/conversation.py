@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from kb.language import is_greeting, language_of
-from kb.segment import words
+from kb.segment import information, words
 from kb.terms import ENGLISH_STOP_WORDS, HAN_STOP_WORDS
 from models.chat import Chat, Conversation, Message
 
@@ -24,6 +24,7 @@ SHORT_ENGLISH = 5  # words
 READ_TURNS = 6  # before the question that a model is to make whole
 REWRITTEN_TOKENS = 128
 LONGEST_REWRITTEN = 400
+COMMON, UNLISTED = 7.0, 12.0  # nats that a word says which says nothing of a matter, and one that no dictionary has
 
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:[-.+/]\w+)*(?:\s\d[\w.]*)?|\d[\w.-]*[A-Za-z]\w*", re.ASCII)
 QUOTED = re.compile(r"[「“《\"](.{2,40}?)[」”》\"]")
@@ -129,7 +130,7 @@ def _depends(text: str) -> bool:
 
 
 def _points_back(text: str) -> bool:
-    for word in (word for run in HAN_RUN.findall(text) for word in words(run)):
+    for word in _han_words(text):
         if word in PRONOUNS_HAN | POINTERS_HAN or word.startswith(DEMONSTRATIVES_HAN):
             return True
     lowered = text.lower()
@@ -146,10 +147,13 @@ def _goes_on(text: str) -> bool:
 
 
 def _instead(asked: str, before: str) -> str:
+    """The question before with `asked` where its like stood: its one name, or what ends alike (产假, 婚假)."""
     new, old = _identifiers(asked), _identifiers(before)
     if new and len(old) == 1:
         return re.sub(rf"(?<![A-Za-z0-9]){re.escape(old[0])}(?![A-Za-z0-9])", lambda _: asked.strip(), before)
-    return f"{before} {asked}"
+    parts = [part for part in (*_han_words(before), *_content(before)) if len(part) > 1]
+    alike = [part for part in parts if HAN_RUN.fullmatch(asked) and part[-1] == asked[-1]]
+    return before.replace(alike[0], asked, 1) if alike else f"{before} {asked}"
 
 
 def _replaced(text: str, subject: str) -> str | None:
@@ -166,11 +170,11 @@ def _replaced(text: str, subject: str) -> str | None:
 
 
 def _subjects(text: str) -> Sequence[str]:
-    """What a question is about: names and identifiers, else what is quoted, else its longest stretch of content."""
+    """What a question is about: names and identifiers, else what is quoted, else the stretch that says most."""
     found = _identifiers(text) or QUOTED.findall(text)
     if not found:
         stretches = _content(text)
-        found = [max(stretches, key=len)] if stretches else []
+        found = [max(stretches, key=_says)] if stretches else []
     return list(dict.fromkeys(found))[:MOST_SUBJECTS]
 
 
@@ -181,17 +185,30 @@ def _identifiers(text: str) -> list[str]:
 
 
 def _is_name(name: str, text: str) -> bool:
-    """Any Latin word in Chinese text; in English what has a capital inside the sentence."""
-    if language_of(text) == "zh":
+    """Any Latin word in Chinese text; in English what has a digit, or a capital inside the sentence."""
+    if language_of(text) == "zh" or any(map(str.isdigit, name)):
         return True
     return not name.islower() and (not name.istitle() or not text.lstrip().startswith(name))
 
 
+def _says(stretch: str) -> float:
+    """How much a stretch says beyond common words, in nats; the name of a thing more than what is done with it."""
+    return sum(max(0.0, (information(word) or UNLISTED) - COMMON) for word in words(stretch))
+
+
+def _han_words(text: str) -> list[str]:
+    return [word for run in HAN_RUN.findall(text) for word in words(run)]
+
+
 def _content(text: str) -> list[str]:
-    """The stretches of a text between stop words."""
+    """The stretches of a text between stop words and words that ask."""
     stretches = []
     for run in HAN_RUN.findall(text):
-        for stop, group in groupby(words(run), HAN_STOP_WORDS.__contains__):
+        for stop, group in groupby(words(run), _only_asks):
             if not stop:
                 stretches.append("".join(group))
     return stretches + [word for word in IDENTIFIER.findall(text) if word.lower() not in ENGLISH_STOP_WORDS]
+
+
+def _only_asks(word: str) -> bool:
+    return word in HAN_STOP_WORDS or bool(ASKING.search(word))

@@ -36,6 +36,11 @@ LOOKED_AT = 5
         ("What is LoRA?", "What about QLoRA?", "What is QLoRA?"),
         (r"「甲\乙」和「丙\1」有什么区别？", "前者的优点是什么？", r"甲\乙的优点是什么？"),
         ("Who released Llama 3?", "When was it released?", "When was Llama 3 released?"),
+        ("What does E11 mean on the printer?", "And E17?", "What does E17 mean on the printer?"),
+        ("产假有多少天？", "那婚假呢？", "婚假有多少天？"),
+        ("普通号多少钱？", "主任医师号呢？", "主任医师号多少钱？"),
+        ("主刷多久换一次？", "多少钱？", "主刷 多少钱？"),
+        ("机器学习是哪位老师教的？", "在哪个教室？", "机器学习 在哪个教室？"),
     ],
 )
 def test_a_follow_up_gets_what_it_left_out(before: str, question: str, whole: str) -> None:
