@@ -50,6 +50,9 @@ _ASKS_NUMBER = re.compile(
     r"|how (?:many|much|long|large|big|tall|old)\b|^when (?:was|were|did)\b|what year",
     re.IGNORECASE,
 )
+_HOW_MANY = re.compile(r"几([^乎何]{1,2})")  # of what
+_COUNTED = r"[\d一二两三四五六七八九十百千万亿]\s*[个多余]?(?:{})"
+_WRITTEN = {"点": "[点时:：]", "号": "[号日]", "块": "[块元]"}  # how what is spoken so is written too
 _NUMBER = re.compile(  # which is not part of a name, as in GPT-4, GPT 3 / 4 or 2-bit
     r"(?<![A-Za-z\d_.\-/])(?<![A-Za-z] )(?<!/ )\d+(?:\.\d+)?(?![A-Za-z]*[-_.][A-Za-z])"
     r"|[百千万亿]|[二三四五六七八九十两][个种类年月天层张次倍岁]"
@@ -176,7 +179,9 @@ def _says(word: str) -> float:
 
 
 def _match(word: str, text: str, held: Container[str]) -> float:
-    """How surely a passage says a word."""
+    """How surely a passage says a word; "how many days" (几天) by any number of days."""
+    if asks := _HOW_MANY.fullmatch(word):
+        return float(bool(re.search(_COUNTED.format(_WRITTEN.get(asks[1], asks[1])), text)))
     if len(word) == 1 and HAN_START.match(word):
         return float(word in text)
     sure = _known(word, held)

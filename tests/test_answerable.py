@@ -29,6 +29,19 @@ def test_each_word_is_said_or_unsaid() -> None:
     assert there.words == missing.words == 2
 
 
+@pytest.mark.parametrize(
+    ("question", "text", "said"),
+    [
+        ("训练要几天", "训练要 3 天", True),
+        ("训练要几天", "训练要三十个小时", False),
+        ("训练几点停", "训练 18:30 停", True),
+        ("训练几号停", "训练 5 月 3 日停", True),
+    ],
+)
+def test_how_many_of_something_is_said_by_a_number_of_them(question: str, text: str, *, said: bool) -> None:
+    assert (of(question, text).lacking == 0) is said
+
+
 def test_words_that_answers_do_without_are_missed_less() -> None:
     text = "LoRA 把权重的更新分解为两个小矩阵。"
     assert of("LoRA 的特点", text).unsaid < of("LoRA 的显存", text).unsaid

@@ -18,6 +18,7 @@ LICENCE = "本项目采用 Apache-2.0 许可证。"
         ("它的许可证是什么？", "中文能力优异的通用模型。", True),
         ("Which programming languages does it support?", "It writes Python and Rust.", False),
         ("Which programming languages does it support?", "It writes code.", True),
+        ("What does the optimizer mean?", "It is trained.", False),
         ("AdamW 之外还有哪些优化器？", "用 AdamW 训练了三轮。", True),  # the question has it itself
         ("优化器有什么用？", "训练了三轮。", False),  # asks for no optimizer
         ("为什么许可证重要？", "训练了三轮。", False),
