@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.faults import FORM, fields_at_fault, no_json, told_of
 from api.schemas_status import Problem, ProblemForOpenAI
 from kb.errors import (
     BusyError,
@@ -43,7 +44,6 @@ STATUS: Mapping[type[GuideError], HTTPStatus] = {
 }
 RETRY_AFTER_SECONDS = 5
 OPENAI_ROUTES = ("/v1/chat/", "/v1/completions", "/v1/embeddings", "/v1/models", "/v1/responses")
-NOT_JSON = "Send one JSON object with `Content-Type: application/json`, as `curl --json` does."
 UNFORESEEN = "Something went wrong here; the server's log says what."
 
 _log = logging.getLogger("guide")
@@ -92,11 +92,10 @@ def _guide_error(request: Request, error: Exception) -> JSONResponse:
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    fields = [{"field": ".".join(map(str, problem["loc"])), "detail": problem["msg"]} for problem in error.errors()]
-    media_type = request.headers.get("content-type", "")
-    if any(field["field"] == "body" for field in fields) and "json" not in media_type:
-        fields = [{"field": "body", "detail": f"{NOT_JSON} It came as {media_type or 'nothing that is named'}."}]
-    detail = "; ".join(f"{field['field']}: {field['detail']}" for field in fields)
+    if (reason := no_json(error.errors())) is not None:
+        return refusal(HTTPStatus.BAD_REQUEST, reason, _place(request))
+    fields = fields_at_fault(error.errors(), request.headers.get("content-type", ""))
+    detail = told_of(fields)
     status, kind = HTTPStatus.UNPROCESSABLE_ENTITY, "urn:guide:problem:invalid-request"
     return reply(_problem(status, detail, _place(request), kind=kind, errors=fields))
 
@@ -111,12 +110,7 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
         detail = f"There is no {_place(request)} here; /docs lists the routes.{instead}"
     elif status is HTTPStatus.BAD_REQUEST:
         form = request.headers.get("content-type", "").startswith("multipart/")
-        wanted = (
-            "a form with the file in its field `file`, as `curl -F file=@…` does"
-            if form
-            else "one JSON object in UTF-8"
-        )
-        detail = f"The body can't be read. Send {wanted}."
+        detail = f"The body can't be read. {FORM if form else 'Send one JSON object in UTF-8.'}"
     elif status is HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"{_place(request)} does not take {request.method}; /docs lists what it takes."
     return refusal(status, detail, _place(request), error.headers)
@@ -125,7 +119,8 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
 def _place(request: Request) -> str:
     """The path that was asked for, without what a proxy takes from it."""
     path: str = request.scope["path"]
-    return path.removeprefix(request.scope.get("root_path", ""))
+    scope = request.scope  # where files are mounted, its root_path has the mount's path too
+    return path.removeprefix(scope.get("app_root_path", scope.get("root_path", "")))
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from api.schemas import CitationOut, ContextFilter, Filtered, Whole, Wire
-from api.schemas_openai import Chunk, Lenient, UsageCount
+from api.schemas_openai import Chunk, Lenient, OneOr, UsageCount
 from kb.records import Filter
 from models.chat import Conversation, Message, Sampling
 
@@ -41,7 +41,9 @@ class ChatMessage(Lenient):
     """
 
     role: Role
-    content: str | list[TextPart] | None = Field(default=None, description="null where an assistant only calls tools")
+    content: OneOr[str, list[TextPart]] | None = Field(
+        default=None, description="null where an assistant only calls tools"
+    )
     tool_calls: list[Any] | None = None
 
     @property
@@ -81,7 +83,7 @@ class Writing(Lenient):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1), Whole] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1), Whole] | None = Field(default=None, description="as max_tokens")
-    stop: str | Annotated[list[str], Field(max_length=16)] | None = Field(
+    stop: OneOr[str, Annotated[list[str], Field(max_length=16)]] | None = Field(
         default=None, description="where the answer ends"
     )
     seed: Annotated[int, Whole] | None = None
@@ -108,12 +110,20 @@ class Writing(Lenient):
         return Sampling(self.temperature or 0.0, self.top_p or 1.0, seed=(self.seed or 0) % 2**63)
 
 
+class ResponseFormat(Lenient):
+    """The form of an answer: text, for nothing here holds one to JSON."""
+
+    type: Literal["text"]
+
+
 class ChatRequest(Writing):
     """A conversation to go on with; the last message is the user's."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=MOST_MESSAGES)] = Field(
         examples=[[{"role": "user", "content": "QLoRA 的适用场景是什么？"}]]
     )
+    response_format: ResponseFormat | None = Field(default=None, description="text alone")
+    tool_choice: Literal["none", "auto"] | None = Field(default=None, description="no tool is called in any case")
 
     @property
     def turns(self) -> Conversation:
@@ -128,7 +138,9 @@ class ChatRequest(Writing):
 class CompletionRequest(Writing):
     """A prompt to answer, as a conversation of one turn."""
 
-    prompt: Annotated[str, StringConstraints(min_length=1)] | Annotated[list[str], Field(min_length=1, max_length=1)]
+    prompt: OneOr[
+        Annotated[str, StringConstraints(min_length=1)], Annotated[list[str], Field(min_length=1, max_length=1)]
+    ]
     system_prompt: str | None = None
 
     @property

@@ -1,10 +1,11 @@
 """The JSON of passages, embeddings and models, in the shapes that clients of OpenAI and private-gpt know."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
+from api.faults import ONE, SEVERAL
 from api.schemas import MOST_CHARACTERS, ContextFilter, Pages, Whole, Wire
 from api.schemas_documents import IngestedDoc
 from kb.records import Answer, Passage
@@ -12,6 +13,13 @@ from kb.records import Answer, Passage
 MOST_INPUTS = 2048
 
 Text = Annotated[str, StringConstraints(pattern=r"\S")]
+One = TypeVar("One")
+Several = TypeVar("Several")
+# A value or a list of such: faults are told of the member that was meant, not of both.
+OneOr = Annotated[
+    Annotated[One, Tag(ONE)] | Annotated[Several, Tag(SEVERAL)],
+    Discriminator(lambda sent: SEVERAL if isinstance(sent, list) else ONE),
+]
 
 
 class Lenient(BaseModel):
@@ -80,7 +88,7 @@ class ChunkList(Wire):
 class EmbeddingRequest(Lenient):
     """Texts to turn into vectors; there is one embedding model, whatever `model` says."""
 
-    input: Text | Annotated[list[Text], Field(min_length=1, max_length=MOST_INPUTS)]
+    input: OneOr[Text, Annotated[list[Text], Field(min_length=1, max_length=MOST_INPUTS)]]
     model: str | None = None
     dimensions: Annotated[int, Field(ge=1), Whole] | None = Field(
         default=None, description="how many numbers a vector is to have; only as many as the model gives"

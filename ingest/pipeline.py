@@ -243,7 +243,7 @@ def check_sent(name: str, size: int, settings: Settings) -> None:
     """
     path = PurePosixPath(name)
     leads_elsewhere = path.is_absolute() or ".." in path.parts or "\\" in name
-    if not path.parts or leads_elsewhere or len(name) > LONGEST_NAME or NO_TEXT.search(name):
+    if not name.strip() or not path.parts or leads_elsewhere or len(name) > LONGEST_NAME or NO_TEXT.search(name):
         raise InputError(
             f"{name!r}: not a document's name. Give a file name or a path below a folder, like notes/a.md."
         )

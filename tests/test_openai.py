@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -15,6 +16,7 @@ from api.schemas_chat import ChatRequest
 from kb.settings import Settings
 from models.chat import Message
 from tests.serving import running_guide
+from tests.test_remote import Server
 
 QUESTION = "QLoRA 的适用场景是什么？"
 
@@ -194,6 +196,17 @@ def test_the_models_are_listed_by_the_names_that_chats_take(client: OpenAI) -> N
         client.models.retrieve("no-such")
     with pytest.raises(openai.NotFoundError, match="guide-lora"):
         client.chat.completions.create(model="gpt-4", messages=asked("你好"))
+
+
+def test_a_model_of_the_hub_is_retrieved_by_its_id(tmp_path: Path) -> None:
+    hub_id = "Qwen/Qwen2.5-7B-Instruct"
+    served = {"object": "list", "data": [{"id": hub_id, "object": "model"}]}
+    with (
+        Server(lambda _path, _body: (200, served)).running() as there,
+        running_guide(tmp_path, GUIDE_CHAT_URL=there.url) as url,
+        OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0) as client,
+    ):
+        assert client.models.retrieve(hub_id) == client.models.list().data[1]
 
 
 def test_a_route_of_openai_that_is_not_here_is_said_not_to_be(client: OpenAI) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -246,6 +247,8 @@ def test_tables_are_served_whole_and_one_by_one(client: TestClient, services: Se
     one = tables[12]
     assert client.get(f"/v1/tables/{one['id']}").json() == one
     assert client.get(f"/v1/tables/{one['title']}").json() == one
+    with_slash = next(table for table in tables if "/" in table["title"])
+    assert client.get(f"/v1/tables/{quote(with_slash['title'], safe='')}").json() == with_slash
     text = services.store.document(one["document_id"]).text
     for row in one["rows"]:
         assert set(row) == {"cells", "spans", "start", "end", "lines"}

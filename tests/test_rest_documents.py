@@ -189,19 +189,32 @@ def test_the_name_of_an_upload_is_never_a_path(client: TestClient, settings: Set
     assert sorted(settings.home.rglob("*.md")) == before
 
 
-def test_a_name_in_gbk_is_read(client: TestClient) -> None:
-    body = (
-        b'--b\r\nContent-Disposition: form-data; name="file"; filename="'
-        + "低秩.md".encode("gbk")
-        + b'"\r\n\r\n'
-        + TEXT.encode()
-        + b"\r\n--b--\r\n"
-    )
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        (b'filename="' + "低秩.md".encode("gbk") + b'"', "低秩.md"),
+        (b"filename==?utf-8?B?5L2O56epLm1k?=; filename*=utf-8''%E4%BD%8E%E7%A7%A9.md", "低秩.md"),
+        (b'filename="%E4%BD%8E%E7%A7%A9%20%281%29.md"', "低秩 (1).md"),
+        (b'filename="..%2F%E4%BD%8E%E7%A7%A9.md"', "低秩.md"),
+        (b'filename="100%25.md"', "100%25.md"),
+        (b'filename="%FF%FE.md"', "%FF%FE.md"),
+    ],
+    ids=["GBK", ".NET", "aiohttp", "a path", "ASCII", "no UTF-8"],
+)
+def test_a_name_is_read_however_a_client_writes_it(client: TestClient, sent: bytes, name: str) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; ' + sent + b"\r\n\r\n"
+    body = head + TEXT.encode() + b"\r\n--b--\r\n"
     response = client.post("/v1/ingest/file", content=body, headers={"content-type": "multipart/form-data; boundary=b"})
-    assert response.json()["data"][0]["doc_metadata"]["file_name"] == "低秩.md"
+    assert response.json()["data"][0]["doc_metadata"]["file_name"] == name
 
 
-@pytest.mark.parametrize("name", ["../a.md", "/a.md", "a\\b.md", "a\nb.md", "..", "x" * 300 + ".md"])
+def test_several_files_in_one_form_are_refused(client: TestClient) -> None:
+    files = [("file", (f"{n}.md", f"# 第 {n} 篇".encode())) for n in range(2)]
+    assert "2 files came in one form" in problem(client.post("/v1/ingest/file", files=files), 422)["detail"]
+    assert client.get("/v1/documents").json() == {"documents": []}
+
+
+@pytest.mark.parametrize("name", ["../a.md", "/a.md", "a\\b.md", "a\nb.md", "..", " ", "x" * 300 + ".md"])
 def test_a_text_whose_name_leads_elsewhere_is_refused(client: TestClient, name: str) -> None:
     assert "name" in problem(client.post("/v1/ingest/text", json={"file_name": name, "text": TEXT}), 422)["detail"]
 

@@ -2,20 +2,19 @@
 
 import asyncio
 import io
-import os
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
-from python_multipart.multipart import parse_options_header
 
 from api.jobs import Job
 from api.problems import documented
 from api.routes.dependencies import GivenServices
 from api.schemas_documents import IngestedDoc, IngestedList, IngestStatus, TextRequest
 from api.services import Services
+from api.uploads import check_alone, file_name
 from ingest.pipeline import Ingested
 
 router = APIRouter(
@@ -50,7 +49,8 @@ Waits = Annotated[bool, Depends(_wanted)]
 @router.post("/file", response_model=IngestedList, responses=SENT)
 async def ingest_file(file: UploadFile, waits: Waits, request: Request, services: GivenServices) -> Sent:
     """A text file into the knowledge base, whatever its encoding, mojibake restored."""
-    name = _file_name(file)
+    check_alone(await request.form())
+    name = file_name(file)
     job = await run_in_threadpool(lambda: services.intake.send(name, file.file, file.size or 0))
     return await _reply(job, request, services, waits=waits)
 
@@ -92,10 +92,3 @@ async def _reply(job: Job[Ingested], request: Request, services: Services, *, wa
 
 def _status(job: Job[Ingested], request: Request, services: Services) -> IngestStatus:
     return IngestStatus.of(job, services.intake.jobs.ahead(job), request.url.path)
-
-
-def _file_name(file: UploadFile) -> str:
-    """The last part of the name that was sent, in the bytes that were sent: a browser may have named it in GBK."""
-    disposition = dict(file.headers.raw).get(b"content-disposition", b"")
-    sent = parse_options_header(disposition)[1].get(b"filename", b"")
-    return os.fsdecode(sent).replace("\\", "/").rsplit("/", 1)[-1]

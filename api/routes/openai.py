@@ -83,7 +83,7 @@ def models(services: GivenServices) -> ModelList:
     return ModelList(data=tuple(all_models(services)))
 
 
-@router.get("/models/{model}")
+@router.get("/models/{model:path}")
 def model(model: str, services: GivenServices) -> ModelCard:
     """One model."""
     found = next((card for card in all_models(services) if card.id == model), None)

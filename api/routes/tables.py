@@ -25,7 +25,7 @@ def tables(
     return TableList.of(services.tables(document))
 
 
-@router.get("/{table_id}")
+@router.get("/{table_id:path}")
 def table(table_id: str, services: GivenServices) -> TableOut:
     """One table, by its id or, if only one is called so, by its title."""
     return TableOut.of(services.table(table_id))
