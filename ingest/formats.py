@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TypeVar
 
-from ingest.formats_csv import CSV, csv_table
+from ingest.formats_csv import CSV, csv_text
 from ingest.formats_epub import read_book
 from ingest.formats_html import html_text, is_html, page_of
 from ingest.formats_packed import Packed, packed_kind, unpacked
@@ -53,7 +53,7 @@ def read_as_text(raw: RawDocument) -> Decoded:
     if is_html(decoded.text):
         return _tidied(raw, Decoded(_attempt(raw, lambda: html_text(page_of(decoded.text))), decoded.encoding))
     if raw.name.lower().endswith(CSV):
-        return _tidied(raw, Decoded(_attempt(raw, lambda: csv_table(decoded.text)), decoded.encoding))
+        return _tidied(raw, Decoded(_attempt(raw, lambda: csv_text(decoded.text)), decoded.encoding))
     return decoded
 
 

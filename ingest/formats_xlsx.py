@@ -1,40 +1,27 @@
-"""Workbooks of Excel (.xlsx): each sheet a heading and a table, its values as a person writes them."""
+"""Workbooks of Excel (.xlsx): each sheet a heading and its tables, their values as a person writes them."""
 
 import io
 import re
 import warnings
 import zipfile
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from ingest.formats_markdown import markdown_table, on_one_line, paragraph
+from ingest.formats_blocks import Grid, Merged, within
+from ingest.formats_markdown import on_one_line
+from ingest.formats_sheet import sheet_text
 from kb.errors import InputError
 
 __all__ = ["workbook_text"]
 
 MOST_ROWS = 1_048_576  # of a sheet, in Excel
-MOST_CELLS = 2_000_000  # of a sheet's table, with the empty ones
+MOST_CELLS = 2_000_000  # of a sheet, with the empty ones
 MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})"')
 RETURN = "_x000D_"  # as it is written beside a line's end
 ZEROS = re.compile("00+")  # the format of numbers that are written with as many digits
-MOST_HEADERS = 5  # rows
 MOST_PLACES = 100_000_000  # up to the last cell of each row, which take some seconds
 PLAIN = 1e21  # whole numbers below are written without an exponent
-
-Grid = dict[int, dict[int, str]]  # what stands in each row that is not empty, by column; both count from 1
-
-
-@dataclass(frozen=True)
-class Merged:
-    """Cells that are one: the first and last row and column of them."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
 
 
 def workbook_text(archive: zipfile.ZipFile, data: bytes) -> str:
@@ -64,7 +51,6 @@ def _opened(data: bytes) -> Any:
 
 
 def _sheet_text(sheet: Any, archive: zipfile.ZipFile) -> str:
-    """Lines above the table that fill one cell each, as paragraphs; then the table, under one line of headers."""
     grid = _grid(sheet)
     rows = sorted(grid)
     columns = sorted({column for row in grid.values() for column in row})
@@ -72,14 +58,7 @@ def _sheet_text(sheet: Any, archive: zipfile.ZipFile) -> str:
         size = f"{len(rows):,} rows by {len(columns):,} columns"
         raise InputError(f"its sheet {sheet.title} has {size}, more than {MOST_CELLS:,} cells. Split it.")
     part = archive.read(sheet._worksheet_path)  # noqa: SLF001 - openpyxl has merged cells only where it has all at once
-    merged = _merged(part, rows, columns)
-    leading = _leading(grid, rows) if len(columns) > 1 else 0
-    above, below = rows[:leading], rows[leading:]
-    depth = _header_depth(grid, below, columns, merged)
-    _fill_down(grid, rows, merged)
-    header = _header(grid, below[:depth], columns, merged)
-    table = markdown_table([header, *([grid[row].get(column, "") for column in columns] for row in below[depth:])])
-    return "\n\n".join([*(paragraph(text) for row in above for text in grid[row].values()), *filter(None, [table])])
+    return sheet_text(grid, _merged(part, rows, columns))
 
 
 def _grid(sheet: Any) -> Grid:
@@ -111,50 +90,11 @@ def _merged(sheet: bytes, rows: Sequence[int], columns: Sequence[int]) -> list[M
     merged, room = [], len(rows) * len(columns)
     for found in MERGED.findall(sheet):
         left, top, right, bottom = range_boundaries(found.decode())
-        room -= len(_within(rows, top, bottom)) * len(_within(columns, left, right))
+        room -= len(within(rows, top, bottom)) * len(within(columns, left, right))
         merged.append(Merged(top, bottom, left, right))
     if room < 0:
         raise InputError("its merged cells lie over each other. Save it again in Excel or LibreOffice.")
     return merged
-
-
-def _within(places: Sequence[int], first: int, last: int) -> Sequence[int]:
-    return places[bisect_left(places, first) : bisect_right(places, last)]
-
-
-def _leading(grid: Grid, rows: Sequence[int]) -> int:
-    """How many rows stand above the table: those with one value, before the first with more."""
-    return next((number for number, row in enumerate(rows) if len(grid[row]) > 1), 0)
-
-
-def _header_depth(grid: Grid, rows: Sequence[int], columns: Sequence[int], merged: Sequence[Merged]) -> int:
-    """How many rows name the columns: one, and each that has words below cells over several columns alone."""
-    depth = 1
-    while depth < min(len(rows) - 1, MOST_HEADERS):
-        wide = [cells for cells in merged if cells.right > cells.left and cells.top <= rows[depth - 1] <= cells.bottom]
-        below = {column for cells in wide for column in _within(columns, cells.left, cells.right)}
-        if not below.issuperset(grid[rows[depth]]):
-            break
-        depth += 1
-    return depth
-
-
-def _fill_down(grid: Grid, rows: Sequence[int], merged: Sequence[Merged]) -> None:
-    """Puts what merged cells hold into each of their rows."""
-    for cells in merged:
-        if text := grid.get(cells.top, {}).get(cells.left):
-            for row in _within(rows, cells.top, cells.bottom):
-                grid[row][cells.left] = text
-
-
-def _header(grid: Grid, rows: Sequence[int], columns: Sequence[int], merged: Sequence[Merged]) -> list[str]:
-    """What each column is called: the rows' words from the top down, also from cells over several columns."""
-    named = {row: dict(grid[row]) for row in rows}
-    for cells in merged:
-        if cells.top in named and (text := grid[cells.top].get(cells.left)):
-            for row in _within(rows, cells.top, cells.bottom):
-                named[row].update(dict.fromkeys(_within(columns, cells.left, cells.right), text))
-    return [" ".join(dict.fromkeys(filter(None, (named[row].get(column) for row in rows)))) for column in columns]
 
 
 def _written(cell: Any) -> str:
