@@ -154,18 +154,10 @@ def test_an_empty_column_between_columns_of_one_table_goes(left: Sequence[Row], 
 
 def test_cells_over_an_empty_row_or_column_hold_a_table_together() -> None:
     book = Workbook()
-    for place, value in {
-        "A1": "部门",
-        "B1": "人",
-        "D1": "部门",
-        "E1": "数",
-        "A2": "甲",
-        "B2": "张",
-        "D2": "丙",
-    }.items():
-        book.active[place] = value
-    for place, value in {"E2": 1, "A4": "组", "B4": "员", "D4": "数", "E4": "量", "A5": "一", "B5": "李"}.items():
-        book.active[place] = value
+    for row in beside(
+        [["部门", "人"], ["甲", "张"], [], ["组", "员"], ["一", "李"]], [["部门", "数"], ["丙", 1], [], ["数", "量"]]
+    ):
+        book.active.append(row)
     parted = read_as_text(raw_document("a.xlsx", saved(book))).text
     book.active.merge_cells("B1:D1")
     book.active.merge_cells("A2:A4")
