@@ -1,6 +1,5 @@
 """Documents of other programs as Markdown, so that headings, lists and tables are what they are in a text."""
 
-import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -8,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from ingest.formats_csv import CSV, csv_text
+from ingest.formats_docx import word_text
 from ingest.formats_epub import read_book
 from ingest.formats_html import html_text, is_html, page_of
 from ingest.formats_packed import Packed, packed_kind, unpacked
@@ -66,14 +66,7 @@ def _unpacked(raw: RawDocument, kind: Packed) -> Decoded:
         if kind == "epub":
             book = read_book(archive)
             return Decoded(book.text, kind, title=book.title)
-        return Decoded(_word_text(raw.data), kind)
-
-
-def _word_text(data: bytes) -> str:
-    import mammoth
-
-    no_picture = mammoth.images.img_element(lambda _: {})
-    return html_text(page_of(mammoth.convert_to_html(io.BytesIO(data), convert_image=no_picture).value))
+        return Decoded(word_text(raw.data), kind)
 
 
 def _paged(kind: str, pages: Sequence[str]) -> Decoded:

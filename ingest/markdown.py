@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
+from ingest.plain_headings import with_plain_headings
 from kb.records import Document
 
 # CommonMark's line endings, and no others: U+2028, form feeds and the like stay inside a line.
@@ -57,14 +58,16 @@ class Markdown:
 
 def parse_document(document: Document) -> Markdown:
     """A document's block structure."""
-    return parse(document.text, restructured=document.name.lower().endswith(".rst"))
+    name = document.name.lower()
+    return parse(document.text, restructured=name.endswith(".rst"), unmarked=name.endswith(".txt"))
 
 
 @lru_cache(maxsize=1)  # several parts of ingest look at the same text, one after the other
-def parse(text: str, *, restructured: bool = False) -> Markdown:
+def parse(text: str, *, restructured: bool = False, unmarked: bool = False) -> Markdown:
     """The block structure of `text`: CommonMark with tables; front matter is no Markdown and is left out.
 
-    In reStructuredText (`restructured`) other marks than = and - underline headings too; the rest reads as Markdown.
+    In reStructuredText (`restructured`) other marks than = and - underline headings too; the rest reads as Markdown. In
+    a plain text (`unmarked`) lines that read as headings are ones.
     """
     blanked = FRONT_MATTER.sub(lambda found: re.sub(r"[^\r\n]", " ", found[0]), text, count=1)
     if restructured:
@@ -72,7 +75,8 @@ def parse(text: str, *, restructured: bool = False) -> Markdown:
     starts = [0, *(found.end() for found in LINE_END.finditer(text))]
     if starts[-1] != len(text):
         starts.append(len(text))
-    root = SyntaxTreeNode(_block_parser().parse(blanked))
+    tokens = _block_parser().parse(blanked)
+    root = SyntaxTreeNode(with_plain_headings(tokens) if unmarked else tokens)
     _nest_lists(root)
     return Markdown(text, root, tuple(starts))
 

@@ -165,7 +165,7 @@ def _cut_lines(hit: Hit, lines: Sequence[_Line]) -> Iterator[Piece]:
         elif ITEM.match(line.text) or _DEFINITION.match(line.text):
             stop = _item_end(lines, at)
             yield _piece(hit, line.start, lines[stop - 1].end, "item", lead=lead)
-        elif not any(form.match(line.text) for form in (_HEADING, _RULE, _IMAGE)):
+        elif not (_is_heading(line, passage) or _RULE.match(line.text) or _IMAGE.match(line.text)):
             stop = _wrapped_end(lines, at)
             text = passage.text[line.start : lines[stop - 1].end].replace("\n", " ")
             leads = _LEAD.search(text) or (_TITLE.search(text) and stop < len(lines) and ITEM.match(lines[stop].text))
@@ -173,6 +173,11 @@ def _cut_lines(hit: Hit, lines: Sequence[_Line]) -> Iterator[Piece]:
             lead = said[-1].text if leads and said else ""
             yield from (said if not lead else [*said[:-1], replace(said[-1], kind="lead")])
         at = stop
+
+
+def _is_heading(line: _Line, passage: Passage) -> bool:
+    """Whether it is marked as a heading, or is one that has no mark in front of it."""
+    return bool(_HEADING.match(line.text)) or " ".join(line.text.split()) in passage.section
 
 
 def _statements(code: Piece) -> Iterator[Piece]:

@@ -29,7 +29,8 @@ RELATIONSHIPS = """<Relationships xmlns="http://schemas.openxmlformats.org/packa
  Target="word/document.xml"/>
 </Relationships>"""
 STYLES = """<w:styles xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">
-<w:style w:type="paragraph" w:styleId="1"><w:name w:val="heading 1"/></w:style></w:styles>"""
+<w:style w:type="paragraph" w:styleId="1"><w:name w:val="heading 1"/></w:style>
+<w:style w:type="paragraph" w:styleId="T"><w:name w:val="Title"/></w:style></w:styles>"""
 
 
 PASSWORD = "1234"  # noqa: S105
@@ -49,9 +50,9 @@ def word(body: str) -> bytes:
     return packed.getvalue()
 
 
-def paragraph(text: str, style: str = "") -> str:
+def paragraph(text: str, style: str = "", *, bold: bool = False) -> str:
     styled = f'<w:pPr><w:pStyle w:val="{style}"/></w:pPr>' if style else ""
-    return f"<w:p>{styled}<w:r><w:t>{text}</w:t></w:r></w:p>"
+    return f"<w:p>{styled}<w:r>{'<w:rPr><w:b/></w:rPr>' * bold}<w:t>{text}</w:t></w:r></w:p>"
 
 
 def row(*cells: str) -> str:
@@ -81,6 +82,21 @@ def test_word_has_headings_paragraphs_and_tables() -> None:
     assert read.encoding == "docx"
     assert read.text == (
         "# 微调方法\n\nLoRA 只训练 low_rank 矩阵。\n\n| 方法 | 显存 |\n| --- | --- |\n| QLoRA | 极低 |\n"
+    )
+
+
+def test_a_word_documents_title_is_above_its_headings() -> None:
+    body = paragraph("员工手册", "T") + paragraph("考勤", "1") + paragraph("九点到岗。") + paragraph("注意", bold=True)
+    assert text_of(word(body)) == "# 员工手册\n\n## 考勤\n\n九点到岗。\n\n**注意**\n"
+
+
+def test_bold_lines_are_headings_where_no_style_says_which_are() -> None:
+    lines = [("报销办法", "T", False), ("财务部", "", True), ("一、住宿", "", True), ("按标准。", "", False)]
+    lines += [("不得超标。", "", True), ("注意：", "", True), ("见下文。", "", False), ("完", "", True)]
+    text = text_of(word("".join(paragraph(text, style, bold=bold) for text, style, bold in lines)))
+    assert (
+        text
+        == "# 报销办法\n\n**财务部**\n\n## 一、住宿\n\n按标准。\n\n**不得超标。**\n\n**注意：**\n\n见下文。\n\n**完**\n"
     )
 
 

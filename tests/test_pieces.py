@@ -78,6 +78,10 @@ def test_a_full_stop_that_shortens_a_word_ends_no_sentence() -> None:
     ]
 
 
+def test_a_heading_without_marks_is_no_piece() -> None:
+    assert kinds(pieces([hit("选择\n----\n先看资源。")])) == [("sentence", "先看资源。")]
+
+
 def test_row_alone_takes_the_header_of_its_table() -> None:
     (row,) = pieces([hit("| T5 | 编码-解码 |", "table_row", header=("模型", "类型"))])
     assert row.header == ("模型", "类型")
