@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,16 @@ def test_the_site_builds_strictly_and_loads_nothing_from_elsewhere(tmp_path: Pat
     for page in tmp_path.rglob("*.html"):
         html = page.read_text(encoding="utf-8")
         assert not re.search(r'<(?:script|img|link rel="stylesheet")[^>]+(?:src|href)="https?://', html), page.name
+
+
+@pytest.mark.parametrize("layer", ["kb", "ingest", "models", "rag", "api"])
+def test_the_design_says_what_every_module_is_for(layer: str) -> None:
+    design = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rooms = re.split(r"^##+ ", design[design.index(f"### `{layer}/`") + 3 :], maxsplit=1, flags=re.MULTILINE)[0]
+    named = set(re.findall(r"[\w*]+\.py", rooms))
+    modules = {file.name for folder in (layer, f"{layer}/mojibake") for file in (ROOT / folder).glob("*.py")}
+    assert not {module for module in modules - {"__init__.py"} if not any(fnmatch(module, name) for name in named)}
+    assert not {name for name in named if not any(fnmatch(module, name) for module in modules)}
 
 
 def test_every_page_is_in_the_menu() -> None:
