@@ -9,7 +9,7 @@ from typing import TypeVar
 from kb.lexical import terms
 from kb.records import Cell, Table
 
-__all__ = ["NamedCells", "Span", "names_of", "plain_name", "stands_in"]
+__all__ = ["NamedCells", "Rarity", "Span", "names_of", "plain_name", "stands_in"]
 
 _NUMBERING = re.compile(r"^[^\w(（\"'`]*(?:\d[\d.]*[.、)]?\s+)?")
 _GLOSS = re.compile(r"(?P<name>[^(（]*[^(（\s])\s*[(（](?P<gloss>[^()（）]+)[)）]")
@@ -20,7 +20,7 @@ ALONE = 0.9  # of what a question says, for it to ask for nothing else
 WHOLE = 2.0  # how much more a row counts that is all that is asked for
 
 T = TypeVar("T", bound=Hashable)
-Rarity = Sequence[tuple[str, float]]
+Rarity = Sequence[tuple[str, float]]  # a question's terms, with their inverse document frequencies
 Span = tuple[str, int, int]  # a document's id, and the start and end of a passage in its text
 
 

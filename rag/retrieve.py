@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -16,13 +16,14 @@ from kb.store import Store
 from models.embed import Embedder
 from models.rerank import Reranker
 from rag.answerable import LOOKED_INTO, Held, answerable
-from rag.cells import NamedCells, Span
+from rag.cells import NamedCells, Rarity, Span
 from rag.filters import Sieve
 from rag.fusion import lexical_shares, share_fusion, standout, standouts
-from rag.lines import LineReader, Place
+from rag.lines import LineReader
 
 __all__ = ["Found", "Retriever"]
 
+STAGES = ("embed", "dense", "lexical", "fuse")  # of a search, as they are timed
 DEPTH = 50  # how many passages each search gives to the fusion
 LOOKED_AT_ALONE = 1000  # so few allowed passages are compared one by one; of more, the nearest of all are sifted
 READ = 8  # how many of the best are read line by line
@@ -68,65 +69,68 @@ class Retriever:
 
     def search(self, question: str, k: int = 8, within: Filter | None = None) -> Found:
         """The best `k` passages that `within` allows, no two of which overlap. A hit's score is from 0 to 1."""
-        began = time.perf_counter()
+        marks = [time.perf_counter()]
         question = respelled(question, self._lexical.vocabulary)
         vector = self._embedder.embed_query(question)
-        embedded = time.perf_counter()
-        passages = self._lexical.passages
+        marks.append(time.perf_counter())
         allowed = self._sieve.allowed(within)
         dense = self._nearest(vector, allowed)
-        searched = time.perf_counter()
+        marks.append(time.perf_counter())
         lexical = self._lexical.numbers(question, DEPTH, allowed)
         rarity = self._lexical.rarity(question)
-        looked_up = time.perf_counter()
+        marks.append(time.perf_counter())
+        fused, numbers = self._fused(question, dense, lexical, rarity, allowed)
+        background = min((cosine for _, cosine in dense), default=0.0)
+        ordered = self._by_best_line(vector, fused, numbers, background)
+        apart = without_overlaps(ordered, max(k, self._reread, 1))
+        best = [Held(hit.passage.indexed, self._lexical.terms_of(numbers[_span(hit)])) for hit in apart[:LOOKED_INTO]]
+        likely = answerable(question, best, self._lexical.vocabulary) if best else 0.0
+        kept = self._reranked(question, apart)[:k]
+        marks.append(time.perf_counter())
+        timings = {stage: 1000 * (end - start) for stage, (start, end) in zip(STAGES, pairwise(marks), strict=True)}
+        return Found(hits=tuple(kept), timings_ms=timings, answerable=likely, asked=question)
+
+    def _fused(
+        self,
+        question: str,
+        dense: Sequence[tuple[int, float]],
+        lexical: Sequence[tuple[int, float]],
+        rarity: Rarity,
+        allowed: NDArray[np.bool_] | None,
+    ) -> tuple[Iterator[Hit], dict[Span, int]]:
+        """All that was found, and what has a row that the question names, best first; and the number of each by span.
+
+        Numbers are those of passages in the word index, and `allowed` [passages] says which of them may be found.
+        """
+        passages = self._lexical.passages
         found = list(dict.fromkeys(number for number, _ in (*lexical, *dense)))
         spans = dict(zip(found, passages.spans(found), strict=True))
         named = self._cells.shares(question, rarity, spans, passages.holding)
         if allowed is not None:
             named = {number: share for number, share in named.items() if allowed[number]}
-        hits = fuse(dense, lexical, sum(weight for _, weight in rarity), passages.__getitem__, named=named)
-        best = list(islice(hits, READ))
         unfound = [number for number in named if number not in spans]
-        at = {span: n for n, span in chain(spans.items(), zip(unfound, passages.spans(unfound), strict=True))}
-        places = [passages.place_of(at[hit.passage.document_id, hit.passage.start, hit.passage.end]) for hit in best]
-        background = min((cosine for _, cosine in dense), default=0.0)
-        ordered = self._by_best_line(vector, list(zip(places, best, strict=True)), hits, background)
-        apart = without_overlaps(ordered, max(k, self._reread, 1))
-        likely = answerable(question, self._held(apart[:LOOKED_INTO], at), self._lexical.vocabulary) if best else 0.0
-        kept = self._reranked(question, apart)[:k]
-        ended = time.perf_counter()
-        return Found(
-            hits=tuple(kept),
-            timings_ms={
-                "embed": 1000 * (embedded - began),
-                "dense": 1000 * (searched - embedded),
-                "lexical": 1000 * (looked_up - searched),
-                "fuse": 1000 * (ended - looked_up),
-            },
-            answerable=likely,
-            asked=question,
-        )
-
-    def _held(self, best: Sequence[Hit], at: Mapping[Span, int]) -> list[Held]:
-        """`at` tells the number of the passage of each span."""
-        numbers = (at[hit.passage.document_id, hit.passage.start, hit.passage.end] for hit in best)
-        return [Held(hit.passage.indexed, self._lexical.terms_of(n)) for hit, n in zip(best, numbers, strict=True)]
+        spans |= zip(unfound, passages.spans(unfound), strict=True)
+        ideal = sum(weight for _, weight in rarity)
+        fused = fuse(dense, lexical, ideal, passages.__getitem__, named=named)
+        return fused, {span: number for number, span in spans.items()}
 
     def _by_best_line(
-        self, vector: NDArray[np.float32], best: Sequence[tuple[Place, Hit]], others: Iterable[Hit], background: float
+        self, vector: NDArray[np.float32], fused: Iterator[Hit], numbers: Mapping[Span, int], background: float
     ) -> Iterable[Hit]:
-        """All hits; the `best` in an order that counts their best lines too, for which all scores make room.
+        """All hits; the best in an order that counts their best lines too, for which all scores make room.
 
         Of the others no line is read, and they stay behind.
         """
         if not self._embedder.quick:
-            return chain((hit for _, hit in best), others)
-        lines = self._lines.best(vector, [(place, hit.passage) for place, hit in best])
+            return fused
+        best = list(islice(fused, READ))
+        places = [self._lexical.passages.place_of(numbers[_span(hit)]) for hit in best]
+        lines = self._lines.best(vector, [(place, hit.passage) for place, hit in zip(places, best, strict=True)])
         read = [
             replace(hit, score=with_line(hit.score, standout(line, background)))
-            for (_, hit), line in zip(best, lines, strict=True)
+            for hit, line in zip(best, lines, strict=True)
         ]
-        unread = (replace(hit, score=with_line(hit.score, 0.0)) for hit in others)
+        unread = (replace(hit, score=with_line(hit.score, 0.0)) for hit in fused)
         return chain(sorted(read, key=lambda hit: -hit.score), unread)
 
     def _reranked(self, question: str, hits: list[Hit]) -> list[Hit]:
@@ -187,6 +191,10 @@ def fuse(
 
 def with_line(score: float, line: float) -> float:
     return (1 - LINE_SHARE) * score + LINE_SHARE * line
+
+
+def _span(hit: Hit) -> Span:
+    return hit.passage.document_id, hit.passage.start, hit.passage.end
 
 
 def without_overlaps(hits: Iterable[Hit], k: int) -> list[Hit]:
