@@ -13,6 +13,7 @@ __all__ = [
     "TooLargeError",
     "UnreachableError",
     "WorkerError",
+    "first_line",
 ]
 
 
@@ -69,3 +70,8 @@ class BusyError(GuideError):
 
 class WorkerError(GuideError):
     """A process that shared the work ended before the work did."""
+
+
+def first_line(problem: BaseException) -> str:
+    """What a library's error says, as far as one line of ours has room for it; its kind if it says nothing."""
+    return (str(problem) or type(problem).__name__).splitlines()[0]

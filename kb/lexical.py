@@ -26,7 +26,7 @@ from kb.store_tables import record_of
 from kb.terms import incidental, terms
 from kb.variants import variants_of
 
-__all__ = ["LexicalIndex", "terms"]
+__all__ = ["LexicalIndex"]
 
 # Part of an index's place on disk: one written by another analyser or in another form is not found, but built anew.
 FORMAT = "6"

@@ -20,9 +20,6 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kb import store_tables as tables
 from kb.errors import BusyError, NotFoundError, StoreError, UnreachableError
 from kb.records import Document, Passage, Table
@@ -33,14 +30,11 @@ from kb.store_index import SharedIndex
 from kb.store_lock import PATIENCE_SECONDS, only_writer
 from kb.store_search import Search
 from kb.store_upkeep import Upkeep
-from kb.store_values import Change, DocumentInfo, State
-from kb.store_vectors import Place
+from kb.store_values import Change, DocumentInfo, Place, State, Vectors
 
 __all__ = ["Change", "DocumentInfo", "Store"]
 
 NEAR = 0.5  # how alike a name must be to one that isn't there to be told of, from 0 to 1
-
-Vectors = NDArray[np.float32]
 
 
 class Store:

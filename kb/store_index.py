@@ -5,12 +5,9 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kb.store_chroma import Chroma
-from kb.store_values import State
-from kb.store_vectors import Place, VectorIndex, VectorsError
+from kb.store_values import Place, State, Vectors
+from kb.store_vectors import VectorIndex, VectorsError
 
 REMEMBERED = 1000  # versions; a reader that is further behind opens the index anew
 
@@ -118,7 +115,7 @@ class SharedIndex:
 
 
 def nearest_known(
-    index: VectorIndex, vector: NDArray[np.float32], k: int, generations: Collection[str]
+    index: VectorIndex, vector: Vectors, k: int, generations: Collection[str]
 ) -> list[tuple[Place, float]]:
     """The `k` nearest of the passages of these generations; others are there while a change is under way."""
     wanted = k

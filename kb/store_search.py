@@ -2,19 +2,14 @@
 
 from collections.abc import Callable, Collection, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kb import store_tables as tables
 from kb.records import Passage
 from kb.store_database import Database
 from kb.store_index import SharedIndex, nearest_known
-from kb.store_values import State
-from kb.store_vectors import Place, VectorsError
+from kb.store_values import Place, State, Vectors
+from kb.store_vectors import VectorsError
 
 ATTEMPTS = 10
-
-Vectors = NDArray[np.float32]
 
 
 class Search:

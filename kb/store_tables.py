@@ -7,14 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kb.records import Cell, Document, Passage, Repair, Row, Table
-from kb.store_values import Change, DocumentInfo, State
+from kb.store_values import Change, DocumentInfo, State, Vectors
 
 INFO = "id, name, title, sha256, encoding, chars, passages, damage, repairs, pipeline"
-
-Vectors = NDArray[np.float32]
 
 
 def read_state(rows: sqlite3.Connection) -> State:

@@ -6,22 +6,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from kb import store_tables as tables
 from kb.errors import UnreachableError
 from kb.records import Passage
 from kb.store_database import Database
 from kb.store_index import SharedIndex
-from kb.store_values import Change, State
+from kb.store_values import Change, State, Vectors
 from kb.store_vectors import VectorIndex, VectorsError
 
 # Vectors that were forgotten stay in Chroma's graph and get in the way: it is made anew when so many were put into it.
 WEAR, SPARE = 3, 5000
 TOGETHER = 2000  # passages that go to Chroma at once when it is made anew
-
-Vectors = NDArray[np.float32]
 
 
 class Upkeep:

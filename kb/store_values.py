@@ -10,6 +10,7 @@ from kb.errors import StoreError
 from kb.records import Document, Passage, Table
 
 Vectors = NDArray[np.float32]
+Place = tuple[str, int]  # a passage's generation, and its number there
 
 
 @dataclass(frozen=True)

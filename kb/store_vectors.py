@@ -6,18 +6,15 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kb.errors import StoreError, UnreachableError
+from kb.errors import StoreError, UnreachableError, first_line
 from kb.records import Passage
+from kb.store_values import Place, Vectors
 
 COSINE: Any = {"hnsw": {"space": "cosine", "ef_search": 200}}
 # A server takes 40 MB in one request, and a number is 16 bits of it in base64.
 BATCH_NUMBERS = 4_000_000
 SAME = 1e-4  # cosine distance of a vector and itself, with what rounding adds
-
-Vectors = NDArray[np.float32]
-Place = tuple[str, int]  # a passage's generation, and its number there
 
 
 class VectorsError(StoreError):
@@ -38,13 +35,13 @@ def in_our_terms(advice: str) -> Iterator[None]:
     try:
         yield
     except TransportError as problem:
-        raise UnreachableError(f"The Chroma server doesn't answer ({_first_line(problem)}). {advice}") from problem
+        raise UnreachableError(f"The Chroma server doesn't answer ({first_line(problem)}). {advice}") from problem
     except (ChromaError, sqlite3.Error, OSError, ValueError, RuntimeError) as problem:
-        raise VectorsError(f"Chroma can't keep or search the vectors ({_first_line(problem)}). {advice}") from problem
+        raise VectorsError(f"Chroma can't keep or search the vectors ({first_line(problem)}). {advice}") from problem
     except Exception as problem:
         if type(problem) is not Exception:  # what Chroma's client raises for an answer that it doesn't know
             raise
-        raise VectorsError(f"Chroma can't keep or search the vectors ({_first_line(problem)}). {advice}") from problem
+        raise VectorsError(f"Chroma can't keep or search the vectors ({first_line(problem)}). {advice}") from problem
 
 
 class VectorIndex:
@@ -146,7 +143,3 @@ class VectorIndex:
 def _place(identity: str) -> Place:
     generation, number = identity.split("/")
     return generation, int(number)
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem) or type(problem).__name__).splitlines()[0]

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.errors import ModelError
+from kb.errors import ModelError, first_line
 from kb.settings import Settings
 from models.hub import find_model
 
@@ -143,9 +143,8 @@ def load_embedder(settings: Settings) -> Embedder:
     except ModelError:
         raise
     except Exception as problem:
-        first_line = (str(problem) or type(problem).__name__).splitlines()[0]
         raise ModelError(
-            f"embedding_model {settings.embedding_model}: can't be loaded ({first_line}). {_SETTING}."
+            f"embedding_model {settings.embedding_model}: can't be loaded ({first_line(problem)}). {_SETTING}."
         ) from problem
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 
-from kb.errors import ModelError
+from kb.errors import ModelError, first_line
 
 __all__ = ["find_model", "given_folder", "model_name"]
 
@@ -95,8 +95,7 @@ def _reason(problem: Exception, identity: str, revision: str | None, setting: st
         )
     if isinstance(problem, RevisionNotFoundError):
         return f"the hub has no revision {revision or 'main'} of it. Name a branch, a tag or a commit that is there."
-    first_line = (str(problem) or type(problem).__name__).splitlines()[0]
-    why = "" if isinstance(problem, LocalEntryNotFoundError) else f" ({first_line})"
+    why = "" if isinstance(problem, LocalEntryNotFoundError) else f" ({first_line(problem)})"
     return (
         f"not in the hub's cache and not to be had from the hub now{why}. Check the name and the connection, or fetch "
         f"it elsewhere with `hf download {identity}` and set {setting} to its folder."

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kb.errors import ModelError
+from kb.errors import ModelError, first_line
 from kb.settings import Settings
 from models.embed import NOT_FETCHED
 from models.hub import find_model
@@ -61,5 +61,6 @@ def load_reranker(settings: Settings) -> Reranker | None:
     except ModelError:
         raise
     except Exception as problem:
-        first_line = (str(problem) or type(problem).__name__).splitlines()[0]
-        raise ModelError(f"reranker {settings.reranker}: can't be loaded ({first_line}). {_SETTING}.") from problem
+        raise ModelError(
+            f"reranker {settings.reranker}: can't be loaded ({first_line(problem)}). {_SETTING}."
+        ) from problem

@@ -6,14 +6,13 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, S
 from dataclasses import dataclass
 from typing import TypeVar
 
-from kb.lexical import terms
 from kb.records import Cell, Table
+from kb.terms import HAN_START, terms
 
 __all__ = ["NamedCells", "Rarity", "Span", "names_of", "plain_name", "stands_in"]
 
 _NUMBERING = re.compile(r"^[^\w(（\"'`]*(?:\d[\d.]*[.、)]?\s+)?")
 _GLOSS = re.compile(r"(?P<name>[^(（]*[^(（\s])\s*[(（](?P<gloss>[^()（）]+)[)）]")
-_HAN = re.compile(r"[\u3400-\u9fff]")
 _PART = re.compile(r"[\w.-]")
 SHORTEST = 2
 ALONE = 0.9  # of what a question says, for it to ask for nothing else
@@ -116,7 +115,7 @@ def stands_in(name: str, asked: str) -> bool:
 
 def _joined(neighbour: str, edge: str) -> bool:
     """Whether two characters side by side are of one word; between Han characters, words have no borders to see."""
-    return bool(neighbour and _PART.match(neighbour) and not _HAN.match(neighbour) and not _HAN.match(edge))
+    return bool(neighbour and _PART.match(neighbour) and not HAN_START.match(neighbour) and not HAN_START.match(edge))
 
 
 def _named(rows: Sequence[_Row], asked: str) -> list[tuple[_Row, list[str]]]:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Sequence
 
-from kb.lexical import terms
+from kb.language import language_of
 from kb.records import Citation, Document, Hit
+from kb.terms import terms
 from rag.cite import cite
 from rag.pieces import Piece, pieces
 
@@ -16,7 +17,6 @@ _SENTENCE = re.compile(
     r"[”’」』）)]*(?:[ ]*\[\d+\])*(?=[ ]*[^\[ ])"  # and the marks after it, once it is sure that no more will come
 )
 _MARK = re.compile(r"[ ]*\[(\d+)\]")
-_HAN = re.compile(r"[\u3400-\u9fff]")
 _EXACT = re.compile(r"\d+(?:[.,]\d+)*%?|[A-Za-z]\w*(?:[_.]\w+)+|\w*[a-z][A-Z]\w*")
 
 
@@ -82,7 +82,7 @@ def bears_out(claim: str, candidates: Sequence[Piece]) -> Piece | None:
         plain = text.casefold().replace("\\", "")
         if not said or not all(one in plain for one in exact):
             continue
-        foreign = bool(_HAN.search(claim)) != bool(_HAN.search(text))
+        foreign = language_of(claim) != language_of(text)
         share = len(said & set(terms(text))) / len(said)
         if share > best[0] and (share >= ENOUGH or (foreign and exact)):
             best = (share, piece)

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kb.records import Passage
+from kb.store_values import Place
 from models.embed import Embedder
 from models.lines import best_line, line_vectors
 
-__all__ = ["LineReader", "Place"]
+__all__ = ["LineReader"]
 
-Place = tuple[str, int]  # a passage's generation, and its number there
 REMEMBERED = 4096  # passages
 
 

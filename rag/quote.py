@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kb.entries import find_entry, put_together, without_references
+from kb.language import language_of
 from kb.terms import content_words, terms
 from kb.variants import variants_of
 from rag.cells import names_of, plain_name, stands_in
@@ -23,7 +24,6 @@ _ESCAPED = re.compile(r"\\([-\\`*_{}\[\]()#+.!|<>~])")
 LEAD, HEADING, PASSAGE = 0.9, 0.8, 0.5
 ECHO = 0.15
 NAME = 1.5
-_HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[A-Za-z][\w.+-]*")
 _NAME = re.compile(r".[A-Z0-9_]")
 
@@ -110,7 +110,7 @@ def _row_name(row: Piece) -> str:
 
 def _names(question: str) -> set[str]:
     """The terms of what reads as a name: Latin script in a Chinese question, else capitals or digits within a word."""
-    chinese = _HAN.search(question)
+    chinese = language_of(question) == "zh"
     return {term for word in _WORD.findall(question) if chinese or _NAME.search(word) for term in terms(word)}
 
 

@@ -4,8 +4,8 @@ import pytest
 
 from ingest.passages import split_passages
 from ingest.tables import find_tables
-from kb.lexical import terms
 from kb.records import Passage
+from kb.terms import terms
 from rag.cells import WHOLE, NamedCells, names_of, plain_name, stands_in
 from tests.knowledge import document
 

@@ -13,10 +13,11 @@ import pytest
 from ingest.passages import split_passages
 from kb.analysed import Block
 from kb.errors import StoreError
-from kb.lexical import LexicalIndex, terms
+from kb.lexical import LexicalIndex
 from kb.records import Passage
 from kb.settings import SOURCES, Settings
 from kb.store import Store
+from kb.terms import terms
 from tests.knowledge import document, numbered, put
 from tests.store_processes import PROCESSES, put_when_told
 

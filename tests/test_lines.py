@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from kb.records import Passage
+from kb.store_values import Place
 from models.lines import best_line, line_vectors, lines_of
-from rag.lines import LineReader, Place
+from rag.lines import LineReader
 
 if TYPE_CHECKING:
     from api.services import Services

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kb.lexical import terms
-from kb.terms import content_words, incidental
+from kb.terms import content_words, incidental, terms
 
 
 @pytest.mark.parametrize(

@@ -26,10 +26,10 @@ import numpy as np
 from chromadb.config import Settings as ChromaSettings
 
 from api.services import Services
-from kb.lexical import terms
 from kb.records import Document, Passage
 from kb.settings import load_settings
 from kb.store import Change
+from kb.terms import terms
 from models.lines import line_vectors
 from tests.benchmarks.corpus_documents import corpus_texts, split_documents
 from tests.benchmarks.provenance import provenance, write_record
