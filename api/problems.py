@@ -29,6 +29,7 @@ from kb.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+PROBLEM = {"$ref": f"#/components/schemas/{Problem.__name__}"}  # is there, for the status of a job may hold one
 STATUS: Mapping[type[GuideError], HTTPStatus] = {
     InputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -51,7 +52,7 @@ _log = logging.getLogger("guide")
 
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a route for OpenAPI: these statuses come as problem details."""
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": PROBLEM}}
     return {int(status): {"description": status.phrase, "content": content} for status in statuses}
 
 

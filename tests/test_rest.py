@@ -304,3 +304,12 @@ def test_openapi_tells_of_every_route_and_its_problems(client: TestClient) -> No
     assert {"/health", "/ready", "/v1/search", "/v1/ask", "/v1/compare", "/v1/tables"} <= set(paths)
     for route in ("/v1/search", "/v1/ask", "/v1/compare"):
         assert "application/problem+json" in paths[route]["post"]["responses"]["422"]["content"]
+
+
+def test_openapi_is_whole_so_that_clients_can_be_generated_from_it(client: TestClient) -> None:
+    document = client.get("/openapi.json").text
+    kinds = json.loads(document)["components"]["schemas"]
+    assert set(re.findall(r'"\$ref":"([^"]+)"', document)) == {f"#/components/schemas/{kind}" for kind in kinds}
+    assert "HTTPValidationError" not in kinds  # what is wrong with a request is a problem, never that
+    forms = [kind["properties"]["file"] for kind in kinds.values() if "file" in kind["properties"]]
+    assert [(file["type"], file["format"]) for file in forms] == [("string", "binary")]

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from api.observe import CONTENT_TYPE_LATEST
+from api.problems import documented
 from api.routes.dependencies import GivenMetrics, GivenServices
 from api.schemas_status import Health, Readiness
 
@@ -24,7 +25,11 @@ def read_metrics(metrics: GivenMetrics) -> Response:
     return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
-@router.get("/ready", responses={503: {"model": Readiness, "description": "Not ready; `missing` says why"}})
+@router.get(
+    "/ready",
+    responses=documented(HTTPStatus.UNPROCESSABLE_ENTITY)
+    | {503: {"model": Readiness, "description": "Not ready; `missing` says why"}},
+)
 def ready(services: GivenServices, response: Response, accept_language: Annotated[str, Header()] = "en") -> Readiness:
     """Whether questions can be answered; the first call loads the models."""
     missing = services.missing("zh" if accept_language.lower().startswith("zh") else "en")
