@@ -63,7 +63,7 @@ class ChatMessage(Lenient):
 class StreamOptions(Lenient):
     """What a stream is to bring besides the text."""
 
-    include_usage: bool = False
+    include_usage: bool | None = None
 
 
 class Writing(Lenient):
@@ -77,7 +77,7 @@ class Writing(Lenient):
     )
     context_filter: ContextFilter | None = Field(default=None, description="only from these documents")
     include_sources: bool = Field(default=True, description="the passages that were found come with the answer")
-    stream: bool = Field(default=False, description="the answer in pieces, as server-sent events")
+    stream: bool | None = Field(default=None, description="the answer in pieces, as server-sent events")
     stream_options: StreamOptions | None = None
     temperature: Temperature | None = Field(default=None, description="0, greedy, unless given")
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None

@@ -93,8 +93,8 @@ class EmbeddingRequest(Lenient):
     dimensions: Annotated[int, Field(ge=1), Whole] | None = Field(
         default=None, description="how many numbers a vector is to have; only as many as the model gives"
     )
-    encoding_format: Literal["float", "base64"] = Field(
-        default="float", description="base64: the vector's numbers as 32-bit floats, little-endian"
+    encoding_format: Literal["float", "base64"] | None = Field(
+        default=None, description="base64: the vector's numbers as 32-bit floats, little-endian"
     )
 
     @property

@@ -214,6 +214,15 @@ def test_a_route_of_openai_that_is_not_here_is_said_not_to_be(client: OpenAI) ->
         client.responses.create(model="guide", input=QUESTION)
 
 
+def test_a_null_of_a_client_that_sends_all_its_fields_is_as_good_as_nothing(plain_http: httpx2.Client) -> None:
+    unset = dict.fromkeys(["stream", "stream_options", "n", "stop", "temperature", "seed", "tools", "response_format"])
+    chat = plain_http.post("/v1/chat/completions", json={"messages": asked("你好"), "max_tokens": 2, **unset})
+    assert chat.json()["object"] == "chat.completion"
+    unset = dict.fromkeys(["encoding_format", "dimensions", "model", "user"])
+    embedded = plain_http.post("/v1/embeddings", json={"input": "a", **unset}).json()
+    assert len(embedded["data"][0]["embedding"]) == 256
+
+
 def test_chunks_come_with_their_neighbours(plain_http: httpx2.Client) -> None:
     found = plain_http.post("/v1/chunks", json={"text": QUESTION, "limit": 3, "prev_next_chunks": 2}).json()
     assert (found["object"], found["model"]) == ("list", "private-gpt")
