@@ -24,6 +24,20 @@ def test_a_phone_shows_everything_in_its_width(browser: Browser, page_url: str, 
         assert page.evaluate("document.documentElement.scrollWidth") == 375
 
 
+def test_a_phone_shows_answers_and_passages_in_its_width(browser: Browser, page_url: str) -> None:
+    with browser.new_context(locale="en-GB", viewport={"width": 375, "height": 720}) as context:
+        page = context.new_page()
+        page.goto(page_url)
+        ask(page, "怎么查看当前的 peft 版本？").locator("summary").click()
+        assert page.evaluate("document.documentElement.scrollWidth") == 375
+        go(page, "search")
+        page.get_by_label("Kind").select_option("code")
+        page.get_by_role("searchbox").fill("peft")
+        page.keyboard.press("Enter")
+        expect(page.locator(".hit")).to_have_count(10)
+        assert page.evaluate("document.documentElement.scrollWidth") == 375
+
+
 def test_each_view_has_one_title(page: Page) -> None:
     ask(page, "QLoRA 的适用场景是什么？")
     for place in (*VIEWS, "documents/using_lora_models.md"):
@@ -107,3 +121,46 @@ def test_both_languages_have_the_same_phrases() -> None:
     assert set(words[0]) == set(words[1])
     for key, said in words[0].items():
         assert sorted(re.findall(r"\{\w+\}", said)) == sorted(re.findall(r"\{\w+\}", words[1][key]))
+
+
+def test_a_server_that_comes_back_is_noticed(page: Page) -> None:
+    ready = re.compile("/ready$")
+    page.route(ready, lambda route: route.abort())
+    page.reload()
+    banner = page.get_by_text("连不上服务器")
+    expect(banner).to_be_visible()
+    page.unroute(ready)
+    expect(banner).to_be_hidden()
+
+
+def test_a_link_that_was_cut_off_says_that_there_is_no_such_document(page: Page, page_url: str) -> None:
+    page.goto(f"{page_url}/#/documents/%E4%A")
+    expect(page.locator("main .problem")).to_contain_text("没有找到所指的文档")
+
+
+def test_an_answer_in_markdown_is_set_as_such(page: Page) -> None:
+    answer = """### 比较
+
+1. 先装 `peft`
+2. 再加载
+
+| 方法 | 显存 |
+|---|:-:|
+| **LoRA** | 低 | [1]
+
+- a|b
+"""
+    shown = page.evaluate_handle(
+        """async (answer) => {
+            const { prose } = await import("/page/prose.js");
+            const place = document.createElement("div");
+            place.append(...prose(answer, () => ({ n: 1, source: "a.md", lines: [1, 1] }), () => {}));
+            return place;
+        }""",
+        answer,
+    )
+    tags = shown.evaluate("place => [...place.children].map(({ tagName, className }) => tagName + className)")
+    assert tags == ["Pheading", "OL", "DIVwide", "UL"]
+    cells = shown.evaluate("place => [...place.querySelectorAll('th, td')].map(({ innerText }) => innerText)")
+    assert cells == ["方法", "显存", "LoRA", "低 [1]"]
+    assert shown.evaluate("place => place.querySelectorAll('td button, td strong').length") == 2

@@ -22,7 +22,16 @@ let theme = localStorage.getItem(THEME_KEY) ?? "auto";
 function address() {
   const [path, options] = location.hash.replace(/^#\/?/, "").split("?");
   const [view, rest] = path.split("/");
-  return { view: view in VIEWS ? view : "chat", rest: rest && decodeURIComponent(rest), options: new URLSearchParams(options) };
+  return { view: view in VIEWS ? view : "chat", rest: rest && decoded(rest), options: new URLSearchParams(options) };
+}
+
+/** A part of the address without its escapes; as it stands where a link was cut off amid one. */
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 function show() {
@@ -37,12 +46,14 @@ function show() {
     else link.removeAttribute("aria-current");
   }
   scrollTo(0, 0);
+  if (!banner.hidden) checkReady(); // something may have changed
 }
 
 function frame() {
   document.documentElement.lang = language() === "zh" ? "zh-CN" : "en";
   document.documentElement.dataset.theme = theme;
-  const links = Object.keys(VIEWS).map((view) => el("a", { href: `#/${view}`, "data-view": view }, t(view)));
+  const anew = ({ target }) => target.hash === location.hash && show(); // the browser does nothing then
+  const links = Object.keys(VIEWS).map((view) => el("a", { href: `#/${view}`, "data-view": view, on: { click: anew } }, t(view)));
   const other = language() === "zh" ? "en" : "zh";
   document.body.replaceChildren(
     el("a", { class: "skip", href: "#content", on: { click: skip } }, t("skip")),
@@ -69,7 +80,6 @@ function redraw(change) {
   change();
   frame();
   show();
-  checkReady();
 }
 
 function skip(event) {

@@ -4,7 +4,7 @@ import { stream } from "./api.js";
 import { answerBody, source, understoodNote } from "./answers.js";
 import { model, within } from "./choices.js";
 import { button, copyText, el, sendsOnEnter } from "./dom.js";
-import { number, t } from "./language.js";
+import { number, place, t } from "./language.js";
 import { problem, waiting } from "./status.js";
 import { tries } from "./suggestions.js";
 
@@ -178,7 +178,7 @@ function passages({ passages: found }) {
 
 function foot(turn) {
   const copy = button(t("copy"), async () => {
-    await copyText(turn.answer);
+    await copyText(withSources(turn));
     copy.focus();
     copy.textContent = t("copied");
   });
@@ -190,6 +190,10 @@ function foot(turn) {
   ];
   return el("footer", {}, facts.filter(Boolean).map((fact) => el("span", {}, fact)), copy);
 }
+
+/** An answer with what its numbers stand for, to be put elsewhere. */
+const withSources = ({ answer, citations }) =>
+  [answer, ...(citations.length > 0 ? [""] : []), ...citations.map((one) => `[${one.n}] ${one.source} · ${place(one)}`)].join("\n");
 
 const titled = () => el("h1", { class: "unseen" }, t("chat"));
 

@@ -11,6 +11,8 @@ import { checkReady, problem, waiting } from "./status.js";
 
 const AT_ONCE = 4; // files on their way or being taken in; the server lets only so many wait
 const PAUSE = 400; // milliseconds between two questions after a document that is taken in
+const news = el("ul", { class: "uploads", "aria-live": "polite" }); // files are taken in while other views are looked at
+let refresh = async () => {}; // the list that is on the page
 
 export function documents(root, { rest, options }) {
   if (rest) showOne(root, rest, options.get("at"));
@@ -31,38 +33,48 @@ async function showOne(root, name, at) {
 }
 
 function showAll(root) {
-  const table = el("div", { class: "listing" });
-  const news = el("ul", { class: "uploads", "aria-live": "polite" });
-  const refresh = async () => {
+  const table = el("div", { class: "listing" }, waiting("loading"));
+  refresh = async () => {
     try {
       table.replaceChildren(listing(await all(), removed));
     } catch (failure) {
       table.replaceChildren(problem(failure));
     }
   };
-  const removed = (document) => {
-    news.replaceChildren(el("li", {}, t("removed", { name: document.name })));
+  const removed = async (document, place) => {
+    tell(el("li", {}, t("removed", { name: document.name })));
     changed();
     checkReady();
-    refresh();
+    await refresh();
+    const links = table.querySelectorAll("th a");
+    (links[Math.min(place, links.length - 1)] ?? root.querySelector("input")).focus(); // the button had it, and is gone
   };
-  const take = async (files, folders = []) => {
-    const queue = files.map(announced);
-    news.prepend(...folders.map(refusedFolder), ...queue.map(({ item }) => item));
-    const sendNext = async () => {
-      for (let next = queue.shift(); next; next = queue.shift()) await next.send();
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, sendNext));
-    changed();
-    checkReady();
-    refresh();
-  };
-  root.append(el("h1", {}, t("documentsTitle")), el("p", { class: "lead" }, t("documentsLead")), dropZone(take), news, table);
-  table.append(waiting("loading"));
+  root.append(el("h1", {}, t("documentsTitle")), el("p", { class: "lead" }, t("documentsLead")), dropZone(), news, table);
+  changed();
   refresh();
 }
 
-function dropZone(take) {
+/** Puts news above those that are not over yet. */
+function tell(...items) {
+  if (!news.querySelector("progress")) news.replaceChildren();
+  news.prepend(...items);
+}
+
+async function take(files, folders = []) {
+  const queue = files.map(announced);
+  tell(...folders.map(refusedFolder), ...queue.map(({ item }) => item));
+  const sendNext = async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      await next.send();
+      changed();
+      refresh();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, sendNext));
+  checkReady();
+}
+
+function dropZone() {
   const input = el("input", { type: "file", multiple: true, accept: ".md,.markdown,.txt,.rst,.html,.htm,.docx,.xlsx,.pptx,.epub,.pdf,.csv,.tsv,text/*", class: "unseen" });
   input.addEventListener("change", () => {
     take([...input.files]);
@@ -100,14 +112,14 @@ function announced(file) {
 
 /** Sends a file, follows it until it is taken in, and tells what was restored in it. */
 async function takeIn(file, item, stage, bar) {
-  const tell = (key, share) => {
+  const step = (key, share) => {
     stage.textContent = t(key);
     bar.value = share;
   };
   try {
-    let job = await upload("v1/ingest/file?wait=false", file, (share) => tell("uploading", share / 2));
+    let job = await upload("v1/ingest/file?wait=false", file, (share) => step("uploading", share / 2));
     while (job.status === "queued" || job.status === "running") {
-      tell(`stage_${job.stage}`, 0.5 + job.progress / 2);
+      step(`stage_${job.stage}`, 0.5 + job.progress / 2);
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
       job = await get(`v1/ingest/status/${job.track_id}`);
     }
@@ -145,7 +157,7 @@ function listing(rows, removed) {
     "table",
     {},
     el("thead", {}, el("tr", {}, heads, el("td", {}))),
-    el("tbody", {}, rows.map((row) => listed(row, removed))),
+    el("tbody", {}, rows.map((row, place) => listed(row, () => removed(row, place)))),
   );
 }
 
@@ -175,7 +187,7 @@ async function confirmRemoval(row, removed) {
   if (answer !== "yes") return;
   try {
     await remove(`v1/ingest/${encodeURIComponent(row.id)}`);
-    removed(row);
+    removed();
   } catch (failure) {
     await ask(problem(failure), [button(t("close"), (event) => event.target.closest("dialog").close(""))]);
   }

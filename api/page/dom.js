@@ -35,6 +35,13 @@ export async function copyText(text) {
   field.remove();
 }
 
+/** Has the browser save a text as a file. */
+export function saveText(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/plain" }));
+  el("a", { href: url, download: name }).click();
+  URL.revokeObjectURL(url);
+}
+
 /** A question over the page that is answered with a button; Escape says no. Resolves to its return value. */
 export function ask(content, actions) {
   const dialog = el("dialog", {}, content, el("div", { class: "actions" }, actions));

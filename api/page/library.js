@@ -1,4 +1,4 @@
-// The documents that were looked at, fetched once until something changes.
+// The documents; what was looked at of them is fetched once until something changes.
 
 import { get } from "./api.js";
 
@@ -16,7 +16,8 @@ const once = (path) => {
 
 const place = (name) => `v1/documents/${encodeURIComponent(name)}`;
 
-export const documents = async () => (await once("v1/documents")).documents;
+/** All documents as they are now, for they are taken in from elsewhere too. */
+export const documents = async () => (await get("v1/documents")).documents;
 export const tables = async () => (await once("v1/tables")).tables;
 export const models = async () => (await once("v1/models")).data;
 /** A document by its name or id, with its restored text and repairs. */

@@ -1,7 +1,7 @@
 // A document to read: its lines with their numbers, a quote marked, inferred characters shown, the original beside it.
 
 import { damageInWords } from "./damage.js";
-import { button, el } from "./dom.js";
+import { button, el, saveText } from "./dom.js";
 import { explain, inferred, legend } from "./inferred.js";
 import { number, t } from "./language.js";
 import { documentOf, receivedOf } from "./library.js";
@@ -148,7 +148,8 @@ function head(shown, heading) {
 }
 
 function tools(shown, text, state, draw, toDoubt) {
-  if (shown.damage.length === 0) return null;
+  const download = button(t("download"), () => saveText(nameOfText(shown.name), shown.text));
+  if (shown.damage.length === 0) return el("div", { class: "tools" }, el("span", { class: "group" }, download));
   const onlyChanged = toggle(t("onlyChanged"), (on) => {
     state.onlyChanged = on;
     draw();
@@ -165,8 +166,11 @@ function tools(shown, text, state, draw, toDoubt) {
     button("‹", () => toDoubt(-1), { "aria-label": t("previousDoubtful"), title: t("previousDoubtful") }),
     button(t("nextDoubtful"), () => toDoubt(1)),
   ];
-  return el("div", { class: "tools" }, beside, onlyChanged, el("span", { class: "group" }, doubts || []));
+  return el("div", { class: "tools" }, beside, onlyChanged, el("span", { class: "group" }, doubts || [], download));
 }
+
+/** A text as it was restored keeps its name; what was read as Markdown is called so. */
+const nameOfText = (name) => (/\.(md|markdown|txt|rst)$/i.test(name) ? name : `${name}.md`);
 
 function toggle(label, change) {
   return el(

@@ -14,23 +14,32 @@ export function problem(failure) {
 
 export const waiting = (key) => el("p", { class: "waiting", role: "status" }, t(key));
 
+const PAUSE = 4000; // milliseconds until a server that can't be reached is asked again
+let again;
+
 export const banner = el("div", { class: "banner", role: "status", hidden: true });
 
 /** Asks whether questions can be answered; says so above everything else while they can't. */
 export async function checkReady() {
+  clearTimeout(again);
   const slow = setTimeout(() => say([t("preparing")]), 700);
   try {
     await send("ready");
     say([]);
   } catch (failure) {
-    if (!(failure instanceof Refused)) say([t("offline")]);
-    else say([t("notReady"), ...(failure.problem.missing ?? [failure.message])]);
+    if (failure instanceof Refused) {
+      say([t("notReady"), ...(failure.problem.missing ?? [failure.message])]);
+    } else {
+      say([t("offline")]);
+      again = setTimeout(checkReady, PAUSE);
+    }
   } finally {
     clearTimeout(slow);
   }
 }
 
 function say(sentences) {
+  if (banner.textContent === sentences.join("")) return; // what is said already is not read out anew
   banner.replaceChildren(...sentences.map((sentence) => el("p", {}, sentence)));
   banner.hidden = sentences.length === 0;
 }

@@ -126,6 +126,8 @@ export const WORDS = {
 
     document: "文档",
     openWhole: "打开整份文档",
+    changedSince: "这份文档之后改过：引用的文字已不在原处。",
+    download: "下载文本",
     backToDocuments: "全部文档",
     besideOriginal: "与原文对照",
     onlyChanged: "只看改动的行",
@@ -281,6 +283,8 @@ export const WORDS = {
 
     document: "Document",
     openWhole: "Open the whole document",
+    changedSince: "The document has changed since: the quoted text is no longer at its place.",
+    download: "Download the text",
     backToDocuments: "All documents",
     besideOriginal: "Beside the original",
     onlyChanged: "Only changed lines",
