@@ -58,10 +58,10 @@ class Job(Generic[T]):
 
 
 class JobQueue(Generic[T]):
-    """Jobs in order, done by one thread; the latest that are finished can still be asked after."""
+    """Jobs in order, done by one thread; the latest, as many as are `remembered`, can still be asked after."""
 
-    def __init__(self, name: str, most_waiting: int) -> None:
-        self._name, self._most_waiting = name, most_waiting
+    def __init__(self, name: str, most_waiting: int, remembered: int = REMEMBERED) -> None:
+        self._name, self._most_waiting, self._remembered = name, most_waiting, remembered
         self._jobs: OrderedDict[str, Job[T]] = OrderedDict()
         self._waiting: deque[Job[T]] = deque()
         self._running: Job[T] | None = None
@@ -133,6 +133,6 @@ class JobQueue(Generic[T]):
                 self._forget()
 
     def _forget(self) -> None:
-        over = len(self._jobs) - REMEMBERED
+        over = len(self._jobs) - self._remembered
         for job in [job for job in self._jobs.values() if job.finished.done()][: max(over, 0)]:
             del self._jobs[job.id]

@@ -8,10 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from api.render import open_console, print_line, visible
+from api.render import print_line, visible
 from api.schemas_tables import RowOut, TableList, TableOut
-
-__all__ = ["open_console", "show_table", "show_tables"]
 
 # A column that is narrower than this, or than its longest word up to a limit, makes its text hard to read: where not
 # all columns can have that much, a table is shown row by row.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rag.compare import Comparison
     from rag.probes import Probing
 
-MOST_WAITING_EVALUATIONS = 4
+MOST_WAITING_EVALUATIONS, REMEMBERED_EVALUATIONS = 4, 20  # whose reports have a line for each of a thousand questions
 PLAIN_ROOM = 128  # tokens that a plain answer should have room for
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class Services:
         self._reranker = Once(lambda: load_reranker(settings))
         self._chat = Once(self._load_chat)
         self._intake = Once(self._open_intake)
-        self.evaluations = JobQueue[dict[str, Any]]("evaluate", MOST_WAITING_EVALUATIONS)
+        self.evaluations = JobQueue[dict[str, Any]]("evaluate", MOST_WAITING_EVALUATIONS, REMEMBERED_EVALUATIONS)
         self._retriever: tuple[str, Retriever] | None = None
         self._retriever_lock = threading.Lock()
 

@@ -10,6 +10,8 @@ from rag.retrieve import Found
 
 __all__ = ["AnswerStream", "Asking", "Evidence"]
 
+ENOUGH = 0.5  # the probability that the documents hold an answer, from which on one is given
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -39,7 +41,7 @@ class Evidence:
 
     @property
     def answerable(self) -> bool:
-        return self.found.answerable >= 0.5 and bool(self.pieces)
+        return self.found.answerable >= ENOUGH and bool(self.pieces)
 
 
 class AnswerStream:

@@ -1,13 +1,11 @@
 """The same question plain and with retrieval, with and without the adapter, on the same weights and seed."""
 
-import re
 import time
 from dataclasses import dataclass
 
 from kb.records import Answer
 from rag.answer import Answerer, hits_text
-
-GRAM = 4
+from rag.metrics import grounded
 
 
 @dataclass(frozen=True)
@@ -56,23 +54,3 @@ def compare(question: str, answerer: Answerer, seed: int = 0) -> Comparison:
         for answer in answers
     ]
     return Comparison(question, seed, tuple(variants))
-
-
-def grounded(answer: str, passages: str) -> float:
-    """The share of the answer's letters and digits that stand in the passages in runs of four or more.
-
-    Citation marks, punctuation and white space don't count.
-    """
-    said, known = _letters(answer), _letters(passages)
-    if not said:
-        return 0.0
-    grams = {known[i : i + GRAM] for i in range(len(known) - GRAM + 1)}
-    covered = [False] * len(said)
-    for i in range(len(said) - GRAM + 1):
-        if said[i : i + GRAM] in grams:
-            covered[i : i + GRAM] = [True] * GRAM
-    return round(sum(covered) / len(said), 4)
-
-
-def _letters(text: str) -> str:
-    return re.sub(r"\[\d+\]|[\W_]", "", text).casefold()

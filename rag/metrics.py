@@ -11,13 +11,26 @@ from collections.abc import Iterable, Sequence
 
 from kb.records import Passage
 
-__all__ = ["bare", "evidence", "hit", "holds", "ndcg", "recall", "reciprocal_rank", "says", "showable", "unmarked"]
+__all__ = [
+    "bare",
+    "evidence",
+    "grounded",
+    "hit",
+    "holds",
+    "ndcg",
+    "recall",
+    "reciprocal_rank",
+    "says",
+    "showable",
+    "unmarked",
+]
 
 _UNREAD = re.compile(r"[\s*\\`|#]")
 _MARK = re.compile(r"\[\d+\]")
 
 EVIDENCE_CHARS = 800
 ANSWER_CHARS = 300
+GRAM = 4
 
 
 def bare(text: str) -> str:
@@ -90,3 +103,23 @@ def says(answer: str, must: Iterable[Sequence[str]], chars: int = ANSWER_CHARS) 
     """Whether the first `chars` characters of an answer, its citation marks removed, hold one of each group."""
     said = bare(unmarked(answer)[:chars])
     return all(any(bare(one) in said for one in group) for group in must)
+
+
+def grounded(answer: str, passages: str) -> float:
+    """The share of the answer's letters and digits that stand in the passages in runs of four or more.
+
+    Citation marks, punctuation and white space don't count.
+    """
+    said, known = _letters(answer), _letters(passages)
+    if not said:
+        return 0.0
+    grams = {known[i : i + GRAM] for i in range(len(known) - GRAM + 1)}
+    covered = [False] * len(said)
+    for i in range(len(said) - GRAM + 1):
+        if said[i : i + GRAM] in grams:
+            covered[i : i + GRAM] = [True] * GRAM
+    return round(sum(covered) / len(said), 4)
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"\[\d+\]|[\W_]", "", text).casefold()

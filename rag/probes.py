@@ -12,8 +12,8 @@ from typing import Literal
 from kb.errors import ModelError
 from kb.records import Table
 from models.chat import Chat, Sampling
-from rag.compare import grounded
 from rag.lessons import CELL_QUESTIONS
+from rag.metrics import grounded
 from rag.prompt import plain
 
 ProbeKind = Literal["taught", "reworded", "general"]

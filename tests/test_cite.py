@@ -6,7 +6,7 @@ import pytest
 
 from kb.records import Document, Hit, Passage, Repair
 from rag.cite import cite, lowest_confidence
-from rag.compare import grounded
+from rag.metrics import grounded
 from rag.pieces import pieces
 
 TEXT = "# 题\n\n第一行。\n低秩分解好。第三句。\n"

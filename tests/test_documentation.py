@@ -29,8 +29,10 @@ def test_the_design_says_what_every_module_is_for(layer: str) -> None:
     rooms = re.split(r"^##+ ", design[design.index(f"### `{layer}/`") + 3 :], maxsplit=1, flags=re.MULTILINE)[0]
     named = set(re.findall(r"[\w*]+\.py", rooms))
     modules = {file.name for folder in (layer, f"{layer}/mojibake") for file in (ROOT / folder).glob("*.py")}
-    assert not {module for module in modules - {"__init__.py"} if not any(fnmatch(module, name) for name in named)}
-    assert not {name for name in named if not any(fnmatch(module, name) for module in modules)}
+    new = {module for module in modules - {"__init__.py"} if not any(fnmatch(module, name) for name in named)}
+    gone = {name for name in named if not any(fnmatch(module, name) for module in modules)}
+    assert not new, f"say in docs/design.md what they are for, below {layer}/"
+    assert not gone, f"take them out of docs/design.md, below {layer}/"
 
 
 def test_every_page_is_in_the_menu() -> None:

@@ -26,7 +26,8 @@ def list_tables(
     settings: "Settings",
 ) -> None:
     """List the tables; with --json their rows too."""
-    from api.render_tables import open_console, show_tables
+    from api.render import open_console
+    from api.render_tables import show_tables
     from api.schemas_tables import TableList
     from api.services import Services
 
@@ -47,7 +48,8 @@ def show_one(
     settings: "Settings",
 ) -> None:
     """Show one table with its rows."""
-    from api.render_tables import open_console, show_table
+    from api.render import open_console
+    from api.render_tables import show_table
     from api.schemas_tables import TableOut
     from api.services import Services
 
