@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container, Iterator
+from functools import cache, partial
 from string import ascii_lowercase
 
 from kb.terms import terms
@@ -11,6 +12,7 @@ from kb.variants import variants_of
 __all__ = ["respelled"]
 
 SHORTEST = 6  # letters; shorter names are too near to each other
+LONGEST = 64  # for each letter there are 54 slips, each as long as the name
 SHORTEST_REPLACED = 8  # for one letter in another's place, which tells Mistral from Mixtral too
 
 _IDENTIFIER = re.compile(r"(?<![\w.\-])[A-Za-z][A-Za-z_\-]+(?![\w.\-])", re.ASCII)
@@ -21,13 +23,14 @@ def respelled(text: str, vocabulary: Container[str]) -> str:
 
     A slip (Damerau 1964) is two letters swapped, one left out, one too many or, in long names, one for another.
     """
-    return _IDENTIFIER.sub(lambda found: _nearest(found[0], vocabulary) or found[0], text)
+    nearest = cache(partial(_nearest, vocabulary=vocabulary))
+    return _IDENTIFIER.sub(lambda found: nearest(found[0]) or found[0], text)
 
 
 def _nearest(identifier: str, vocabulary: Container[str]) -> str | None:
     """The only term that is one slip away; None if there is none, or the identifier is known in whatever way."""
     spelt = next(iter(terms(identifier)), "")
-    if len(spelt) < SHORTEST or spelt in vocabulary or is_listed(identifier):
+    if not SHORTEST <= len(spelt) <= LONGEST or spelt in vocabulary or is_listed(identifier):
         return None
     if any(variant in vocabulary for variant, _ in variants_of(spelt)):
         return None

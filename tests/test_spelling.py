@@ -41,3 +41,17 @@ def test_all_else_stays_as_it_is(asked: str) -> None:
 
 def test_two_terms_that_are_as_near_leave_it_as_it_is() -> None:
     assert respelled("adaptxer", {"adapter", "adaptxe"}) == "adaptxer"
+
+
+def test_a_name_without_measure_and_one_again_and_again_are_looked_up_little() -> None:
+    class Counted(dict[str, int]):
+        asked = 0
+
+        def __contains__(self, term: object) -> bool:
+            type(self).asked += 1
+            return False
+
+    for question in ("a" * 4000, "Abcdefgh " * 400):
+        Counted.asked = 0
+        assert respelled(question, Counted()) == question
+        assert Counted.asked < 1000
