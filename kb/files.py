@@ -12,12 +12,12 @@ __all__ = ["write_file", "written_whole"]
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Writes a file, and the folders that it needs; a device or a pipe gets the bytes as it is.
+    """Writes a file, and the folders that it needs; a device, a pipe or a link (`/dev/stdout`) gets the bytes as it is.
 
     Raises:
         InputError: it can't be written there.
     """
-    if path.exists() and not path.is_file():
+    if path.is_symlink() or (path.exists() and not path.is_file()):
         with _told(path):
             path.write_bytes(data)
         return

@@ -73,6 +73,13 @@ def test_a_folder_keeps_its_other_files_and_gets_none_of_a_block_that_failed(tmp
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "a.md")
+    write_file(tmp_path / "link", b"1")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "a.md").read_bytes() == b"1"
+
+
 def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="can't be written"):
         write_file(tmp_path, b"1")
