@@ -4,6 +4,8 @@ import { language } from "./language.js";
 
 const KEY = "guide.key";
 let askForKey = async () => null;
+let keyIsTaken = () => {};
+let taken = null; // the key that the server took last
 
 /** What the server said no with; `message` is its sentence for people. */
 export class Refused extends Error {
@@ -14,9 +16,10 @@ export class Refused extends Error {
   }
 }
 
-/** `ask()` resolves to a key, or null when none is given. */
-export const onKeyNeeded = (ask) => {
+/** `ask()` resolves to a key, or null when none is given; `isTaken()` is called when the server takes one. */
+export const onKeyNeeded = (ask, isTaken) => {
   askForKey = ask;
+  keyIsTaken = isTaken;
 };
 
 /** A response that is fine; asks for a key as long as the server wants one. */
@@ -25,7 +28,10 @@ export async function send(path, options = {}) {
     const key = sessionStorage.getItem(KEY);
     const headers = { "Accept-Language": language(), ...options.headers, ...(key && { Authorization: `Bearer ${key}` }) };
     const response = await fetch(path, { ...options, headers, credentials: "omit" }); // this page asks, not the browser
-    if (response.ok) return response;
+    if (response.ok) {
+      if (key !== taken) keyIsTaken((taken = key));
+      return response;
+    }
     if (response.status !== 401 || !(await keyIsGiven(key))) throw await refusal(response);
   }
 }

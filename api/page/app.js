@@ -119,7 +119,7 @@ function askForKey(wasWrong) {
   return asking;
 }
 
-onKeyNeeded(askForKey);
+onKeyNeeded(askForKey, () => !banner.hidden && show()); // what was refused without a key is there now
 addEventListener("hashchange", show);
 frame();
 show();

@@ -7,10 +7,12 @@ import { inChinese } from "./problems.js";
 
 /** A failure as one sentence: the server's own, with one in Chinese before it for those who read that; or that it can't be reached. */
 export function problem(failure) {
-  const told = failure instanceof Refused && language() === "zh" && inChinese(failure);
+  const told = failure instanceof Refused && inChinesePage(failure);
   const detail = failure instanceof Refused ? failure.message : t("offline");
   return el("p", { class: "problem", role: "alert" }, told ? [told, el("small", { lang: "en" }, detail)] : detail);
 }
+
+const inChinesePage = (failure) => (language() === "zh" ? inChinese(failure) : undefined);
 
 export const waiting = (key) => el("p", { class: "waiting", role: "status" }, t(key));
 
@@ -28,7 +30,7 @@ export async function checkReady() {
     say([]);
   } catch (failure) {
     if (failure instanceof Refused) {
-      say([t("notReady"), ...(failure.problem.missing ?? [failure.message])]);
+      say([t("notReady"), ...(failure.problem.missing ?? [inChinesePage(failure) ?? failure.message])]);
     } else {
       say([t("offline")]);
       again = setTimeout(checkReady, PAUSE);
