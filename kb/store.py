@@ -214,7 +214,10 @@ class Store:
         with self._writing():
             generations = self._generations({document_id})
             if not generations:
-                raise NotFoundError(f"There is no document with the id {document_id!r}.")
+                raise NotFoundError(
+                    f"There is no document with the id {document_id!r}. `guide documents --json` and "
+                    "GET /v1/documents have the ids."
+                )
             with self._upkeep.changing(generations), self._upkeep.committing() as rows:
                 tables.remove_documents(rows, [document_id])
 
