@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -19,10 +20,10 @@ from tests.tiny import make_adapter, make_base
 # Tests in the background ignore it, and then so does what they run.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("ci", derandomize=True, deadline=None)  # the same cases every time, however slow
+settings.register_profile("unhurried", deadline=None)  # a machine that has much to do is no failure
+settings.register_profile("ci", derandomize=True, deadline=None)  # the same cases every time
 settings.register_profile("long", deadline=None)  # by hand, where a test makes up much more then
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.load_profile("ci" if os.environ.get("CI") else "unhurried")
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -183,6 +184,14 @@ def page(browser: "Browser", page_url: str) -> "Iterator[Page]":
         page.goto(page_url)
         yield page
         assert complaints == []
+
+
+@pytest.fixture
+def refusing_port() -> Iterator[int]:
+    """A port of this machine where nobody answers, nor can anybody begin to while the test runs."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture

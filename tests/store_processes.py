@@ -5,6 +5,7 @@ import os
 import pkgutil
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from itertools import count
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
@@ -34,14 +35,14 @@ def in_another_process(work: Callable[..., None], *arguments: object) -> int:
 
 def unswept(home: Path) -> bool:
     """Whether the next writer finds something to sweep."""
-    with Database(home / "guide.sqlite3").reading() as rows:
+    with closing(Database(home / "guide.sqlite3")) as database, database.reading() as rows:
         return bool(store_tables.read_loose(rows))
 
 
 def put_numbered(home: Path, chroma_url: str | None, *editions: tuple[str, int]) -> None:
-    store = Store(home, chroma_url)
-    for name, edition in editions:
-        put(store, name, numbered(name, edition))
+    with closing(Store(home, chroma_url)) as store:
+        for name, edition in editions:
+            put(store, name, numbered(name, edition))
 
 
 def put_when_told(home: Path, told: "Connection[str, str]") -> None:

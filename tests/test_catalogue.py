@@ -9,15 +9,15 @@ from ingest.tables import find_tables
 from kb.errors import InputError, NotFoundError
 from kb.records import Document, Table
 from kb.store import Store
-from tests.knowledge import document, put
+from tests.knowledge import OpenStore, document, put
 
 TABLES = "# {0}\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n## 对比\n\n| c | d |\n|---|---|\n| 3 | 4 |\n"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path, open_store: OpenStore) -> Store:
     """Two documents that an older version took in, without looking for tables."""
-    store = Store(tmp_path)
+    store = open_store(tmp_path)
     for name in ("甲", "乙"):
         put(store, f"{name}.md", TABLES.format(name))
     return store

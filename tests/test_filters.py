@@ -1,5 +1,6 @@
 """What a search may be held to, and the passages beside a passage."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,7 +152,6 @@ def test_a_passage_of_a_document_that_is_gone_has_no_neighbours(services: "Servi
 
 def test_an_empty_knowledge_base_can_be_filtered(services: "Services", tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path)
-    store = Store.open(settings)
-    retriever = Retriever(store, LexicalIndex.open(store, settings), services.embedder)
-    assert retriever.search("问", within=Filter(kinds=["code"])).hits == ()
-    store.close()
+    with closing(Store.open(settings)) as store:
+        retriever = Retriever(store, LexicalIndex.open(store, settings), services.embedder)
+        assert retriever.search("问", within=Filter(kinds=["code"])).hits == ()

@@ -4,7 +4,6 @@ import math
 import random
 import weakref
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,9 +15,8 @@ from kb.errors import StoreError
 from kb.lexical import LexicalIndex
 from kb.records import Passage
 from kb.settings import SOURCES, Settings
-from kb.store import Store
 from kb.terms import terms
-from tests.knowledge import document, numbered, put
+from tests.knowledge import OpenStore, document, numbered, put
 from tests.store_processes import PROCESSES, put_when_told
 
 
@@ -74,23 +72,25 @@ def test_nothing_is_found_by_nothing(question: str) -> None:
     assert LexicalIndex.build(passages_of("苹果", "香蕉")).search(question, 3) == []
 
 
-def test_an_empty_index_finds_nothing(home: Settings) -> None:
-    with_nothing = LexicalIndex.open(Store(home.home), home)
-    assert with_nothing.search("苹果", 3) == LexicalIndex.open(Store(home.home), home).search("苹果", 3) == []
+def test_an_empty_index_finds_nothing(home: Settings, open_store: OpenStore) -> None:
+    with_nothing = LexicalIndex.open(open_store(home.home), home)
+    assert with_nothing.search("苹果", 3) == LexicalIndex.open(open_store(home.home), home).search("苹果", 3) == []
 
 
-def test_an_index_from_disk_finds_the_same(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(home.home)
+def test_an_index_from_disk_finds_the_same(
+    home: Settings, monkeypatch: pytest.MonkeyPatch, open_store: OpenStore
+) -> None:
+    store = open_store(home.home)
     put(store, "表.md", "# 水果\n\n| 名称 | 颜色 |\n|---|---|\n| 苹果 | 红色 |\n| 香蕉 | 黄色 |\n")
     built = LexicalIndex.open(store, home)
     monkeypatch.setattr(LexicalIndex, "_renewed", None)  # an index that is ready is not built again
-    loaded = LexicalIndex.open(Store(home.home), home)
+    loaded = LexicalIndex.open(open_store(home.home), home)
     assert built.search("香蕉的颜色", 9) == loaded.search("香蕉的颜色", 9) != []
     assert loaded.search("香蕉的颜色", 1)[0][0] in store.passages()
 
 
-def test_a_change_of_the_store_gives_another_index(home: Settings) -> None:
-    store = Store(home.home)
+def test_a_change_of_the_store_gives_another_index(home: Settings, open_store: OpenStore) -> None:
+    store = open_store(home.home)
     put(store, "a.md", "苹果")
     before = LexicalIndex.open(store, home)
     put(store, "a.md", "香蕉")
@@ -99,8 +99,8 @@ def test_a_change_of_the_store_gives_another_index(home: Settings) -> None:
     assert len(list((home.home / "lexical").iterdir())) == 1
 
 
-def test_only_what_is_new_is_analysed(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(home.home)
+def test_only_what_is_new_is_analysed(home: Settings, monkeypatch: pytest.MonkeyPatch, open_store: OpenStore) -> None:
+    store = open_store(home.home)
     for name in ("a.md", "c.md", "d.md"):
         put(store, name, f"# {name}\n\n{name} 里有苹果。\n")
     LexicalIndex.open(store, home)
@@ -114,13 +114,13 @@ def test_only_what_is_new_is_analysed(home: Settings, monkeypatch: pytest.Monkey
     put(store, "b.md", "# b\n\n香蕉\n")
     put(store, "c.md", "# c\n\n汽车\n")
     store.delete(document("a.md", "").id)
-    renewed = LexicalIndex.open(Store(home.home), home)
+    renewed = LexicalIndex.open(open_store(home.home), home)
     assert [text.splitlines()[-1] for text in analysed] == ["香蕉", "汽车"]
     assert list(renewed.passages) == store.passages()
 
 
-def test_an_index_that_grew_with_the_store_is_as_one_built_at_once(home: Settings) -> None:
-    store = Store(home.home)
+def test_an_index_that_grew_with_the_store_is_as_one_built_at_once(home: Settings, open_store: OpenStore) -> None:
+    store = open_store(home.home)
     drawn = random.Random(0)
     for _ in range(40):
         name = f"{drawn.randrange(6)}.md"
@@ -139,8 +139,8 @@ def test_an_index_that_grew_with_the_store_is_as_one_built_at_once(home: Setting
     assert len(grown.vocabulary) <= 2 * len(whole.vocabulary)
 
 
-def test_a_passage_is_found_by_its_place_in_the_store(home: Settings) -> None:
-    store = Store(home.home)
+def test_a_passage_is_found_by_its_place_in_the_store(home: Settings, open_store: OpenStore) -> None:
+    store = open_store(home.home)
     put(store, "a.md", numbered("a", 1))
     put(store, "b.md", numbered("b", 1))
     passages = LexicalIndex.open(store, home).passages
@@ -153,7 +153,7 @@ def test_a_passage_is_found_by_its_place_in_the_store(home: Settings) -> None:
 
 
 def test_an_index_is_ready_at_once_however_often_another_process_writes(
-    home: Settings, monkeypatch: pytest.MonkeyPatch
+    home: Settings, monkeypatch: pytest.MonkeyPatch, open_store: OpenStore
 ) -> None:
     ours, theirs = PROCESSES.Pipe()
     writer = PROCESSES.Process(target=put_when_told, args=(home.home, theirs), daemon=True)
@@ -171,7 +171,8 @@ def test_an_index_is_ready_at_once_however_often_another_process_writes(
         return Block.of(records, vocabulary)
 
     another_writes()
-    with closing(Store(home.home)) as store, ours:
+    store = open_store(home.home)
+    with ours:
         monkeypatch.setattr("kb.lexical.Block", SimpleNamespace(of=interrupted))
         for number in range(3):
             assert {passage.source for passage in LexicalIndex.open(store, home).passages} == set(written[:-1])
@@ -182,8 +183,10 @@ def test_an_index_is_ready_at_once_however_often_another_process_writes(
     assert writer.exitcode == 0
 
 
-def test_an_index_that_another_process_keeps_meanwhile_is_left_to_its_readers(home: Settings) -> None:
-    store = Store(home.home)
+def test_an_index_that_another_process_keeps_meanwhile_is_left_to_its_readers(
+    home: Settings, open_store: OpenStore
+) -> None:
+    store = open_store(home.home)
     put(store, "a.md", "苹果")
     LexicalIndex.open(store, home)
     (ready,) = (home.home / "lexical").iterdir()
@@ -193,8 +196,10 @@ def test_an_index_that_another_process_keeps_meanwhile_is_left_to_its_readers(ho
 
 
 @pytest.mark.parametrize("file", ["vocab.index.json", "generations.json", "passages.jsonl", "terms.npy"])
-def test_a_damaged_index_is_built_again(home: Settings, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
-    store = Store(home.home)
+def test_a_damaged_index_is_built_again(
+    home: Settings, monkeypatch: pytest.MonkeyPatch, file: str, open_store: OpenStore
+) -> None:
+    store = open_store(home.home)
     put(store, "a.md", "苹果")
     LexicalIndex.open(store, home)
     (damaged,) = (home.home / "lexical").glob(f"*/{file}")
@@ -204,8 +209,8 @@ def test_a_damaged_index_is_built_again(home: Settings, monkeypatch: pytest.Monk
     assert len(LexicalIndex.open(store, home).search("苹果", 3)) == 1
 
 
-def test_an_index_that_cannot_be_kept_finds_all_the_same(home: Settings) -> None:
-    store = Store(home.home)
+def test_an_index_that_cannot_be_kept_finds_all_the_same(home: Settings, open_store: OpenStore) -> None:
+    store = open_store(home.home)
     put(store, "a.md", "苹果")
     (home.home / "lexical").write_text("in the way")
     index = LexicalIndex.open(store, home)

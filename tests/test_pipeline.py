@@ -23,7 +23,6 @@ from kb.store import Store
 from models.embed import Embedder, load_embedder
 from models.embedding_pieces import train_pieces
 from models.lines import line_vectors
-from tests.chroma_server import free_port
 
 TEXT = "# 微调\n\nLoRA 只训练少量参数。\n"
 
@@ -225,11 +224,14 @@ def test_a_missing_embedding_model_is_an_error_and_stores_nothing(base: Setup, f
     assert base.names() == []
 
 
-def test_a_server_that_is_down_ends_it_all_at_once(base: Setup, folder: Path) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
+def test_a_server_that_is_down_ends_it_all_at_once(base: Setup, folder: Path, refusing_port: int) -> None:
+    url = f"http://127.0.0.1:{refusing_port}"
     settings = base.settings.model_copy(update={"chroma_url": url})
-    with pytest.raises(UnreachableError, match=f"{url} .*GUIDE_CHROMA_URL"):
-        Setup(settings, Store.open(settings)).ingest(folder)
+    with (
+        closing(Store.open(settings)) as store,
+        pytest.raises(UnreachableError, match=f"{url} .*GUIDE_CHROMA_URL"),
+    ):
+        Setup(settings, store).ingest(folder)
     assert base.names() == []
     assert set(statuses(base.ingest(folder)).values()) == {"added"}
 

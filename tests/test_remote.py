@@ -17,7 +17,7 @@ from kb.settings import Settings
 from models.chat import Chat, Message
 from models.load import load_chat
 from models.remote import MOST_WAITING, RemoteChat, connect
-from tests.chat_server import free_port, running_transformers_serve
+from tests.chat_server import running_transformers_serve
 
 QUESTION = [Message("user", "什么是 LoRA？")]
 
@@ -80,8 +80,8 @@ def test_a_model_that_it_does_not_have(transformers_serve: str) -> None:
         chat.generate([QUESTION], [None])
 
 
-def test_a_server_that_is_down() -> None:
-    settings = Settings(chat_url=f"http://reader:hush@127.0.0.1:{free_port()}", chat_retries=0)
+def test_a_server_that_is_down(refusing_port: int) -> None:
+    settings = Settings(chat_url=f"http://reader:hush@127.0.0.1:{refusing_port}", chat_retries=0)
     with pytest.raises(ChatServerError, match=r"can't be reached\. Start it, or set GUIDE_CHAT_URL") as caught:
         connect(settings)
     assert "hush" not in str(caught.value)

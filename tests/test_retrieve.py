@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,10 +94,9 @@ def test_a_very_long_question_is_answered_quickly(services: "Services") -> None:
 
 def test_an_empty_knowledge_base_has_no_answer(services: "Services", tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path)
-    store = Store.open(settings)
-    found = Retriever(store, LexicalIndex.open(store, settings), services.embedder).search("QLoRA 是什么？")
+    with closing(Store.open(settings)) as store:
+        found = Retriever(store, LexicalIndex.open(store, settings), services.embedder).search("QLoRA 是什么？")
     assert (found.hits, found.answerable) == ((), 0.0)
-    store.close()
 
 
 def test_another_embedding_model_is_refused(services: "Services") -> None:

@@ -314,11 +314,11 @@ def test_what_was_stored_before_there_were_pages_is_read(store: Store) -> None:
     assert store.document("a.pdf").page_starts == ()
 
 
-def test_a_store_of_the_first_format_is_brought_up_to_date(tmp_path: Path) -> None:
+def test_a_store_of_the_first_format_is_brought_up_to_date(tmp_path: Path, open_store: OpenStore) -> None:
     put_numbered(tmp_path, None, ("a.md", 1))
-    with sqlite3.connect(tmp_path / "guide.sqlite3") as connection:
+    with closing(sqlite3.connect(tmp_path / "guide.sqlite3")) as connection:
         connection.executescript("DROP TABLE tables; DROP TABLE lines; PRAGMA user_version = 1")
-    store = Store(tmp_path)
+    store = open_store(tmp_path)
     assert store.tables() == []
     assert store.lines([("gone", 0)]) == [None]
     assert put(store, "b.md", "新的文档。")

@@ -4,6 +4,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,15 @@ def other_server() -> Iterator[str]:
 
 
 def test_vectors_go_to_the_server_and_nowhere_else(tmp_path: Path, chroma_server: str) -> None:
-    store = Store.open(Settings(home=tmp_path, chroma_url=f"{chroma_server}/"))
-    put(store, "a.md", numbered("a", 1))
-    assert editions(store) == {"a.md": {"1"}}
+    with closing(Store.open(Settings(home=tmp_path, chroma_url=f"{chroma_server}/"))) as store:
+        put(store, "a.md", numbered("a", 1))
+        assert editions(store) == {"a.md": {"1"}}
+        passages = store.passages()
+        (made,) = (each for each in collections(chroma_server) if store._state().base in each.name)
     assert not (tmp_path / "chroma").exists()
-    (made,) = (each for each in collections(chroma_server) if store._state().base in each.name)
     assert made.name.startswith("guide-")
     assert made.configuration_json["hnsw"]["space"] == "cosine"
-    assert made.count() == len(store.passages())
+    assert made.count() == len(passages)
 
 
 def test_knowledge_bases_on_one_server_do_not_meet(tmp_path: Path, chroma_server: str, open_store: OpenStore) -> None:
@@ -79,8 +81,10 @@ def test_a_copy_of_a_knowledge_base_is_another_one(tmp_path: Path, chroma_server
     assert editions(open_store(tmp_path / "one", chroma_server)) == {"a.md": {"1"}}
 
 
-def test_a_server_that_is_down_is_named_with_its_setting(tmp_path: Path, open_store: OpenStore) -> None:
-    url = f"http://reader:secret@127.0.0.1:{free_port()}"
+def test_a_server_that_is_down_is_named_with_its_setting(
+    tmp_path: Path, open_store: OpenStore, refusing_port: int
+) -> None:
+    url = f"http://reader:secret@127.0.0.1:{refusing_port}"
     store = open_store(tmp_path, url)
     passages = put(open_store(tmp_path), "a.md", numbered("a", 1))
     for attempt in (

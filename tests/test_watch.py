@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -62,7 +62,8 @@ def watching(home: Path, *arguments: str | Path) -> Iterator[Watch]:
 
 
 def names(home: Path) -> list[str]:
-    return [info.name for info in Store(home).documents()]
+    with closing(Store(home)) as store:
+        return [info.name for info in store.documents()]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """`guide documents`: what is in the knowledge base."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,10 +37,10 @@ def list_documents(
     from api.schemas import DocumentList, DocumentRow
     from kb.store import Store
 
-    store = Store.open(settings)
-    reply = DocumentList(documents=tuple(map(DocumentRow.model_validate, store.documents())))
-    if out is not None:
-        _write_texts(store, [row.id for row in reply.documents], out)
+    with closing(Store.open(settings)) as store:
+        reply = DocumentList(documents=tuple(map(DocumentRow.model_validate, store.documents())))
+        if out is not None:
+            _write_texts(store, [row.id for row in reply.documents], out)
     if as_json:
         print(reply.model_dump_json(indent=2))
     else:
@@ -61,7 +62,8 @@ def show_document(
     from api.schemas_repairs import DocumentOut
     from kb.store import Store
 
-    reply = DocumentOut.of(Store.open(settings).document(name), settings.repair_threshold)
+    with closing(Store.open(settings)) as store:
+        reply = DocumentOut.of(store.document(name), settings.repair_threshold)
     if as_json:
         print(reply.model_dump_json(indent=2))
     elif repairs:
@@ -76,9 +78,9 @@ def delete_document(name: NameArgument, *, settings: "Settings") -> None:
     """Delete a document and its passages."""
     from kb.store import Store
 
-    store = Store.open(settings)
-    document = store.document(name)
-    store.delete(document.id)
+    with closing(Store.open(settings)) as store:
+        document = store.document(name)
+        store.delete(document.id)
     print(f"deleted {document.name}")
 
 
