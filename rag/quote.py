@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, compress
 
@@ -53,7 +53,8 @@ def overlaps(question: str, candidates: Sequence[Piece]) -> NDArray[np.float64]:
     its translation stands, it counts as much as that is sure. Rows of one table that the question names together answer
     together: each counts as if it had the names of all.
     """
-    places = [_places(piece) for piece in candidates]
+    above = {(piece.hit.passage.document_id, path) for piece in candidates for path in _paths_above(piece)}
+    places = [_places(piece, above) for piece in candidates]
     for together in _named_rows(question, candidates):
         compared = {term: 1.0 for place in together for term in terms(_row_name(candidates[place]))}
         for place in together:
@@ -114,10 +115,19 @@ def _names(question: str) -> set[str]:
     return {term for word in _WORD.findall(question) if chinese or _NAME.search(word) for term in terms(word)}
 
 
-def _places(piece: Piece) -> dict[str, float]:
-    """The terms of a piece and of what is around it, each with what it counts for there."""
+def _paths_above(piece: Piece) -> Iterator[tuple[str, ...]]:
+    section = piece.hit.passage.section
+    return (section[:depth] for depth in range(1, len(section)))
+
+
+def _places(piece: Piece, above: Collection[tuple[str, tuple[str, ...]]]) -> dict[str, float]:
+    """The terms of a piece and of what is around it, each with what it counts for there.
+
+    A heading that is `above` others' headings, a document's title say, tells no more of what stands right below it.
+    """
     passage = piece.hit.passage
-    nearest = passage.section[-1] if passage.section else ""
+    shared = not passage.section or (passage.document_id, passage.section) in above
+    nearest = "" if shared else passage.section[-1]
     around = ((passage.indexed, PASSAGE), (nearest, HEADING), (piece.lead, LEAD), (shown(piece), 1.0))
     return {term: counts for text, counts in around for term in terms(text)}
 

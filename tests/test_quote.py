@@ -25,6 +25,17 @@ def test_piece_that_holds_the_questions_terms_overlaps_most() -> None:
     assert 0 <= shares.min() < shares.max() <= 1
 
 
+def test_a_title_above_other_headings_counts_for_all_alike() -> None:
+    title, faq = "云扫机器人", ("云扫机器人", "噪声")
+    texts = [("版本：六月。", (title,)), ("取下主刷。", faq)]
+    hits = [
+        Hit(Passage(text, "d", "g.md", "prose", text, section, n, n + 9, 1, 1, "\n".join(section)), 1.0, None, None)
+        for n, (text, section) in zip((0, 10), texts, strict=True)
+    ]
+    line, step = overlaps("机器人的声音", pieces(hits))
+    assert line == step > 0
+
+
 def test_likelihood_decides_between_equal_overlaps() -> None:
     candidates = found(PROSE)
     without = rank("完全无关", candidates, None, Weights())
