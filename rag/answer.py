@@ -15,7 +15,7 @@ from models.chat import Chat, Sampling, Stream
 from rag.asking import AnswerStream, Asking, Evidence
 from rag.cite import cite
 from rag.claims import CheckedWriting
-from rag.groups import with_groups
+from rag.groups import needed, with_groups
 from rag.pieces import Piece, pieces
 from rag.prompt import NOT_SAID, ask_back, fitting, plain
 from rag.quote import Weights, answering, choose, heading_of_row, rank, shortlist, shown
@@ -79,7 +79,8 @@ class Answerer:
 
     def evidence(self, question: str, top_k: int | None = None, within: Filter | None = None) -> Evidence:
         found = self.retriever.search(question, top_k or self.settings.top_k, within)
-        return Evidence(found, tuple(shortlist(found.asked, with_groups(pieces(found.hits)), self.weights)))
+        candidates = needed(found.asked, with_groups(pieces(found.hits)))
+        return Evidence(found, tuple(shortlist(found.asked, candidates, self.weights)))
 
     def retrieved(
         self, question: str, evidence: Evidence, adapters: Sequence[str | None], seed: int = 0

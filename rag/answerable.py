@@ -13,7 +13,16 @@ from kb.unsaid import is_listed, unsaid_share
 from kb.variants import opposites_of, variants_of
 from rag.kinds import lacks_kind, names_maker
 
-__all__ = ["LOOKED_INTO", "Held", "Measures", "answerable", "lacks_number", "measured", "probability"]
+__all__ = [
+    "LOOKED_INTO",
+    "Held",
+    "Measures",
+    "answerable",
+    "asks_for_one",
+    "lacks_number",
+    "measured",
+    "probability",
+]
 
 # Fitted by tests/benchmarks/tune_abstention.py; docs/retrieval.md says on what. One weight for each of the measures.
 INTERCEPT, WEIGHTS = 0.2, (0.52, -1.54, 0.84, -1.29, 0.52, -0.66, -1.15, -1.34, -1.39, 1.74, -1.05)
@@ -41,7 +50,7 @@ _FACT = re.compile(  # one number, name, date or place
     re.IGNORECASE,
 )
 _WHETHER = re.compile(
-    r"[吗么][？?]?\s*$|是否|是不是|能不能|可不可以|会不会|算不算"
+    r"(?:吗|(?<![什怎这那多])么)[？?]?\s*$|是否|是不是|能不能|可不可以|会不会|算不算"
     r"|^\s*(?:is|are|was|were|do|does|did|can|could|will|has|have)\b",
     re.IGNORECASE,
 )
@@ -50,6 +59,7 @@ _ASKS_NUMBER = re.compile(
     r"|how (?:many|much|long|large|big|tall|old)\b|^when (?:was|were|did)\b|what year",
     re.IGNORECASE,
 )
+_SEVERAL = re.compile(r"哪[几些种类]")
 _HOW_MANY = re.compile(r"几([^乎何]{1,2})")  # of what
 _COUNTED = r"[\d一二两三四五六七八九十百千万亿]\s*[个多余]?(?:{})"
 _WRITTEN = {"点": "[点时:：]", "号": "[号日]", "块": "[块元]"}  # how what is spoken so is written too
@@ -142,6 +152,11 @@ def measured(question: str, best: Sequence[Held], vocabulary: Container[str]) ->
 def lacks_number(question: str, text: str) -> bool:
     """Whether the question asks for a number and the text has none that is not a part of a name or of the question."""
     return bool(_ASKS_NUMBER.search(question)) and set(_NUMBER.findall(question)).issuperset(_NUMBER.findall(text))
+
+
+def asks_for_one(question: str) -> bool:
+    """Whether one thing answers the question: a fact, or whether something is so."""
+    return not _SEVERAL.search(question) and bool(_FACT.search(question) or _WHETHER.search(question))
 
 
 def probability(measures: Measures) -> float:

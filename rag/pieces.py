@@ -24,6 +24,7 @@ _ROW = re.compile(r"^[ \t]*\|.*\|[ \t]*$")
 _RULE = re.compile(r"^[ \t|:\-=*_]+$")
 _LEAD = re.compile(r"[：:][\s*_`]*$")
 _TITLE = re.compile(r"^.{0,19}\w\s*$")
+_BOLD_TITLE = re.compile(r"^[ \t>]*\*\*.{0,19}\w\*\*\s*$")
 _LETTER = re.compile(r"[^\W\d_]")
 _BEGINS = re.compile(r"#|//|>>>|\.\.\.|\$ ")
 _INDENTED = re.compile(r"[ ]{2}|[ ]*\t")
@@ -165,6 +166,8 @@ def _cut_lines(hit: Hit, lines: Sequence[_Line]) -> Iterator[Piece]:
         elif ITEM.match(line.text) or _DEFINITION.match(line.text):
             stop = _item_end(lines, at)
             yield _piece(hit, line.start, lines[stop - 1].end, "item", lead=lead)
+        elif _BOLD_TITLE.match(line.text) and stop < len(lines) and ITEM.match(lines[stop].text):
+            lead = passage.text[line.start : line.end].strip()
         elif not (_is_heading(line, passage) or _RULE.match(line.text) or _IMAGE.match(line.text)):
             stop = _wrapped_end(lines, at)
             text = passage.text[line.start : lines[stop - 1].end].replace("\n", " ")

@@ -57,6 +57,7 @@ def test_whether_something_is_so_is_answered_by_its_opposite_too() -> None:
     assert of("Claude 开源吗？", "Claude 是闭源的模型。").unsaid == 0
     assert of("Is Claude open-source?", "Claude is proprietary.").unsaid == 0
     assert of("哪里开源 Claude？", "Claude 是闭源的模型。").unsaid > 0
+    assert of("Claude 开源的是什么？", "Claude 是闭源的模型。").unsaid > 0
 
 
 def test_what_several_passages_say_apart_is_not_held_together() -> None:

@@ -1,10 +1,11 @@
 """Lists and code that are quoted with what leads them in."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kb.records import Hit, Passage
-from rag.groups import LONGEST, with_groups
+from rag.groups import LONGEST, needed, with_groups
 from rag.pieces import Piece, pieces
 from rag.quote import choose, shown
 
@@ -34,6 +35,25 @@ def test_code_comes_with_the_sentence_that_says_what_it_does() -> None:
     found = grouped("先装好。这样查看当前版本：\n\n```python\nprint(peft.__version__)\n```")
     assert [piece.kind for piece in found] == ["sentence", "group", "code"]
     assert shown(found[1]) == "这样查看当前版本：\n```python\nprint(peft.__version__)\n```"
+
+
+LIST = "待办：\n- 刘芳：压测方案，5月17日前发出\n- 陈立：整理访谈\n- 王海涛：扩大灰度"
+
+
+@pytest.mark.parametrize(
+    ("question", "whole"),
+    [
+        ("谁出压测方案？", False),
+        ("压测方案和访谈的待办归谁？", True),  # no item has both
+        ("待办归谁？", True),  # all items stand below it
+        ("压测方案怎么做？", True),  # a way has several steps
+        ("压测方案是什么？", True),
+        ("压测方案归哪几个人？", True),  # several things are asked for
+    ],
+)
+def test_a_list_of_which_one_item_answers_is_not_quoted_whole(question: str, *, whole: bool) -> None:
+    kinds = [piece.kind for piece in needed(question, grouped(LIST))]
+    assert kinds == (["group", "item", "item", "item"] if whole else ["item"])
 
 
 def test_lists_under_two_leads_stay_apart() -> None:

@@ -78,6 +78,11 @@ def test_a_full_stop_that_shortens_a_word_ends_no_sentence() -> None:
     ]
 
 
+def test_a_bold_line_over_a_list_says_what_it_is_about_and_is_no_piece() -> None:
+    (item,) = pieces([hit("**Changed**\n\n- Sync is faster.")])
+    assert (item.kind, item.lead) == ("item", "**Changed**")
+
+
 def test_a_heading_without_marks_is_no_piece() -> None:
     assert kinds(pieces([hit("选择\n----\n先看资源。")])) == [("sentence", "先看资源。")]
 
