@@ -36,20 +36,20 @@ def find_files(paths: Sequence[Path], suffixes: Sequence[str] = DOCUMENTS) -> li
     """
     found: dict[Path, Found] = {}
     for path in paths:
-        for item in _below(path, suffixes) if path.is_dir() else _given(path):
+        for item in _below(path, suffixes) if _is_folder(path) else _given(path):
             found.setdefault(_real(item.path), item)
     return list(_one_name_each(found.values()))
 
 
 def other_kinds(paths: Sequence[Path]) -> Counter[str]:
     """How many files below these folders are not taken for documents, by what their names end on."""
-    files = (file for path in paths if path.is_dir() for file in _visible(path))
+    files = (file for path in paths if _is_folder(path) for file in _visible(path))
     return Counter(file.suffix.lower() or file.name for file in files if file.suffix.lower() not in DOCUMENTS)
 
 
 def no_files(paths: Sequence[Path]) -> Iterator[tuple[Path, str]]:
     """What is named like a document below these folders and is no file, and what it is."""
-    for path in (path for path in paths if path.is_dir()):
+    for path in filter(_is_folder, paths):
         for file in _visible(path):
             if file.suffix.lower() in DOCUMENTS and (what := _no_file(file)):
                 yield file, what
@@ -71,10 +71,22 @@ def _shown_name(path: Path) -> str:
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", readable_name(path.as_posix()))
 
 
+def _mode(path: Path) -> int:
+    """What there is by a name; 0 for nothing, or where nobody may look, which is told when it is read."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def _is_folder(path: Path) -> bool:
+    return stat.S_ISDIR(_mode(path))
+
+
 def _given(path: Path) -> Iterator[Found]:
     """A file that was named itself; what can't be read is found out when it is read."""
-    odd = path.exists() and not path.is_file()
-    error = f"{path}: not a regular file. Give a file or a folder." if odd else None
+    mode = _mode(path)
+    error = f"{path}: not a regular file. Give a file or a folder." if mode and not stat.S_ISREG(mode) else None
     yield Found(path, path.parent, _shown_name(Path(path.name)), error)
 
 

@@ -91,6 +91,19 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     assert "closed" in str(outcomes[0].error)
 
 
+def test_a_file_where_nobody_may_look_is_named(tmp_path: Path) -> None:
+    with Services(load_settings(home=tmp_path / "home")) as services, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "a.md").write_text("# 甲", encoding="utf-8")
+        folder.chmod(0o000)
+        pipeline = services.pipeline
+        with without_privileges():
+            outcomes = list(pipeline.ingest([folder / "a.md", folder / "below"]))
+        folder.chmod(0o700)
+    assert [outcome.status for outcome in outcomes] == ["failed"] * 2
+    assert all("ermission" in str(outcome.error) for outcome in outcomes)
+
+
 @pytest.mark.parametrize("command", ["search", "ask", "compare"])
 def test_a_question_of_100_000_characters(capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str) -> None:
     line = refused(capsys, command, "问" * 100_000, "--home", str(tmp_path))
