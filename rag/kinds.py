@@ -25,7 +25,7 @@ _IS_WHAT = re.compile(r"(?:都|一共|主要)?(?:是什么|是啥|有哪|包括|
 _VERB = r"(?:do(?:es)?|did|ha[sd]|have|can|could|will|would|shall|should|may|might|must)\b"
 _ENGLISH = re.compile(rf"\b(?:which|what)((?:\s+(?!{_VERB})[\w-]+){{1,{WORDS}}})", re.IGNORECASE)
 _ORGANISATION = re.compile(
-    r"哪家|哪个?(?:公司|大学|学校|机构|团队|组织|厂商|实验室)|什么(?:公司|机构|团队|组织|厂商)|[来出]自哪"
+    r"哪家|哪[个所]?(?:公司|大学|学校|机构|团队|组织|厂商|实验室)|什么(?:公司|机构|团队|组织|厂商)|[来出]自哪"
     r"|谁.{0,3}(?:开发|研发|推出|出品|发布|做)|\bwho (?:made|makes|builds?|built|(?:develop|releas|creat)e[sd]?)\b"
     r"|which (?:company|university|team|lab|vendor|institute|organi[sz]ation)",
     re.IGNORECASE,

@@ -15,21 +15,22 @@ from kb.spelling import respelled
 from kb.store import Store
 from models.embed import Embedder
 from models.rerank import Reranker
-from rag.answerable import LOOKED_INTO, Held, answerable
+from rag.answerable import LOOKED_INTO, answerable
 from rag.cells import NamedCells, Rarity, Span
 from rag.filters import Sieve
 from rag.fusion import lexical_shares, share_fusion, standout, standouts
 from rag.lines import LineReader
+from rag.words import Held, asked
 
 __all__ = ["Found", "Retriever"]
 
 STAGES = ("embed", "dense", "lexical", "fuse")  # of a search, as they are timed
 DEPTH = 50  # how many passages each search gives to the fusion
 LOOKED_AT_ALONE = 1000  # so few allowed passages are compared one by one; of more, the nearest of all are sifted
-READ = 8  # how many of the best are read line by line
+READ = 8  # how many of the best are read, word by word and line by line
 REREAD = 20  # how many of the best a reranker orders anew
 LEXICAL_WEIGHT, DENSE_WEIGHT = 1.0, 0.4  # chosen by tests/benchmarks/tune_retrieval.py
-LINE_SHARE = 0.25
+LINE_SHARE, SAID_SHARE = 0.25, 0.25
 CELL_WEIGHT = 0.4  # chosen by tests/benchmarks/table_questions.py
 
 T = TypeVar("T", bound=Hashable)
@@ -81,9 +82,9 @@ class Retriever:
         marks.append(time.perf_counter())
         fused, numbers = self._fused(question, dense, lexical, rarity, allowed)
         background = min((cosine for _, cosine in dense), default=0.0)
-        ordered = self._by_best_line(vector, fused, numbers, background)
+        ordered = self._read(question, vector, fused, numbers, background)
         apart = without_overlaps(ordered, max(k, self._reread, 1))
-        best = [Held(hit.passage.indexed, self._lexical.terms_of(numbers[_span(hit)])) for hit in apart[:LOOKED_INTO]]
+        best = [self._held(hit, numbers) for hit in apart[:LOOKED_INTO]]
         likely = answerable(question, best, self._lexical.vocabulary) if best else 0.0
         kept = self._reranked(question, apart)[:k]
         marks.append(time.perf_counter())
@@ -114,24 +115,34 @@ class Retriever:
         fused = fuse(dense, lexical, ideal, passages.__getitem__, named=named)
         return fused, {span: number for number, span in spans.items()}
 
-    def _by_best_line(
-        self, vector: NDArray[np.float32], fused: Iterator[Hit], numbers: Mapping[Span, int], background: float
-    ) -> Iterable[Hit]:
-        """All hits; the best in an order that counts their best lines too, for which all scores make room.
+    def _held(self, hit: Hit, numbers: Mapping[Span, int]) -> Held:
+        return Held(hit.passage.indexed, self._lexical.terms_of(numbers[_span(hit)]))
 
-        Of the others no line is read, and they stay behind.
+    def _read(
+        self,
+        question: str,
+        vector: NDArray[np.float32],
+        fused: Iterator[Hit],
+        numbers: Mapping[Span, int],
+        background: float,
+    ) -> Iterator[Hit]:
+        """All hits; the best in an order that counts their best lines too, and how much of the question they say.
+
+        The others are not read and stay behind.
         """
-        if not self._embedder.quick:
-            return fused
-        best = list(islice(fused, READ))
+        best, words = list(islice(fused, READ)), asked(question)
+        lines = self._best_lines(vector, best, numbers, background) if self._embedder.quick else [0.0] * len(best)
+        said = [words.share_said(self._held(hit, numbers)) for hit in best]
+        read = [replace(hit, score=read_score(hit.score, *each)) for hit, *each in zip(best, lines, said, strict=True)]
+        unread = (replace(hit, score=read_score(hit.score, 0.0, 0.0)) for hit in fused)
+        return chain(sorted(read, key=lambda hit: -hit.score), unread)
+
+    def _best_lines(
+        self, vector: NDArray[np.float32], best: Sequence[Hit], numbers: Mapping[Span, int], background: float
+    ) -> list[float]:
         places = [self._lexical.passages.place_of(numbers[_span(hit)]) for hit in best]
         lines = self._lines.best(vector, [(place, hit.passage) for place, hit in zip(places, best, strict=True)])
-        read = [
-            replace(hit, score=with_line(hit.score, standout(line, background)))
-            for hit, line in zip(best, lines, strict=True)
-        ]
-        unread = (replace(hit, score=with_line(hit.score, 0.0)) for hit in fused)
-        return chain(sorted(read, key=lambda hit: -hit.score), unread)
+        return [standout(line, background) for line in lines]
 
     def _reranked(self, question: str, hits: list[Hit]) -> list[Hit]:
         if self._reranker is None:
@@ -189,8 +200,9 @@ def fuse(
     return (Hit(passage_of(each), min(score, 1.0), cosines.get(each), bm25.get(each)) for each, score in fused)
 
 
-def with_line(score: float, line: float) -> float:
-    return (1 - LINE_SHARE) * score + LINE_SHARE * line
+def read_score(score: float, line: float, said: float) -> float:
+    """A passage's score with its best line's standout and how much of the question it says, all from 0 to 1."""
+    return (1 - SAID_SHARE) * ((1 - LINE_SHARE) * score + LINE_SHARE * line) + SAID_SHARE * said
 
 
 def _span(hit: Hit) -> Span:

@@ -6,10 +6,11 @@ import pytest
 
 from kb.terms import terms
 from kb.unsaid import unsaid_share
-from rag.answerable import Held, Measures, answerable, lacks_number, measured, probability
+from rag.answerable import Measures, answerable, lacks_number, measured, probability
+from rag.words import Held
 
 NOTHING = Measures(
-    0, 0.0, 0.0, 0.0, 0.0, how=False, fact=False, numberless=False, kindless=False, maker=False, unknown=0.0
+    0, 0.0, 0.0, 0.0, 0.0, how=False, fact=False, numberless=False, kindless=False, kind=False, unknown=0.0
 )
 
 
@@ -175,8 +176,7 @@ def test_probability_follows_each_measure() -> None:
     helps = {
         "words",
         "held",
-        "why",
-        "maker",
+        "kind",
         "relation",
     }  # of two questions that lack as much, the one that lacks names is worse
     for place, name in enumerate(Measures._fields):

@@ -38,6 +38,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "without names, dictionary and synonyms": {"kb.lexical.variants_of": lambda term: _translations().get(term, ())},
     "without any of these and learnt terms in the other language": {"kb.lexical.VARIANT_WEIGHT": 0.0},
     "without the best lines": {"rag.retrieve.LINE_SHARE": 0.0},
+    "without what passages say of the question": {"rag.retrieve.SAID_SHARE": 0.0},
     "without named rows": {"rag.retrieve.NamedCells.shares": lambda *_: {}},
     "with pairs across words counted as rare": {"kb.lexical.incidental": lambda _: set()},
     "with overlaps": {"rag.retrieve.without_overlaps": lambda hits, k: list(hits)[:k]},
