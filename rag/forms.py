@@ -25,7 +25,8 @@ FORMS = (
     _form(r"百分之几?|占比|比例|几成|percent(?:age)?|what (?:fraction|share|proportion)", r"\d\s*[%％‰]|百分之"),
     _form(
         r"多少钱|价格|费用|价钱|收费|多少美?元|\bcosts?\b|\bprices?\b|\bpricing\b",
-        r"[¥￥$€]\s*\d|\d\s*[万亿千百]?\s*(?:元|块|美元|美金|人民币|欧元|RMB|USD|CNY|dollars?)|免费|\bfree\b",
+        r"[¥￥$€]\s*\d|\d\s*[万亿千百]?\s*(?:元|块|美元|美金|人民币|欧元|RMB|USD|CNY|dollars?)"
+        r"|[（(：:/]\s*(?:[万亿]?元|USD|RMB|CNY)|免费|\bfree\b",
     ),
     _form(
         rf"(?:多[大少]|几个?)的?\s*(?:[a-z]+ ?)?(?:{_MEMORY}|G\b|GB)|{_MEMORY}.{{0,6}}(?:多[大少]|几个? ?G)"
@@ -35,7 +36,7 @@ FORMS = (
     _form(
         r"多久|多长时间|几个?(?:小时|分钟|秒|星期|周|月)|几天|how long (?:do|does|did|will|is|was)\b"
         r"|how many (?:hours|minutes|days|weeks|months)",
-        rf"{_MANY}\s*个?多?(?:小时|分钟|秒|天|日内|周|星期|月|年)"
+        rf"{_MANY}\s*个?多?(?:小时|分钟|秒|天|日内|工作日|周|星期|月|年)"
         r"|\d\s*(?:hours?|minutes?|seconds?|days?|weeks?|months?|years?|ms|h|s|min)\b",
     ),
     _form(

@@ -1,8 +1,9 @@
 """What each part of retrieval is worth: the guide's questions with one part left out at a time.
 
-    python -m tests.benchmarks.ablation QUESTIONS.jsonl… [--out RECORD.json]
+    python -m tests.benchmarks.ablation NAME=QUESTIONS.jsonl[,QUESTIONS.jsonl…]… [--out RECORD.json]
 
-Prints a table in Markdown for docs/retrieval.md: hit@1 / hit@5 / MRR / evidence@800 of each file of questions.
+Prints a table in Markdown for docs/retrieval.md: hit@1 / hit@5 / MRR / evidence@800 of each group of questions, which is
+one file or several that are taken together.
 """
 
 import argparse
@@ -53,32 +54,34 @@ def patched(changes: dict[str, Any]) -> Iterator[None]:
         yield
 
 
-def measured(services: Services, files: dict[str, list[GradedQuestion]]) -> dict[str, dict[str, Any]]:
-    """The scores of each file, by its name."""
+def measured(services: Services, groups: dict[str, list[GradedQuestion]]) -> dict[str, dict[str, Any]]:
+    """The scores of each group of questions, by its name."""
     passages = services.store.passages()
     search: Callable[[str], Any] = lambda question: services.search(question, TOP)  # noqa: E731
-    return {name: evaluate(questions, search, passages).search() for name, questions in files.items()}
+    return {name: evaluate(questions, search, passages).search() for name, questions in groups.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("questions", type=Path, nargs="+")
+    parser.add_argument("questions", nargs="+", metavar="NAME=QUESTIONS.jsonl[,QUESTIONS.jsonl…]")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    files = {f"{file.resolve().parent.name}/{file.stem}": read_graded(file) for file in given.questions}
+    named = (group.split("=", 1) for group in given.questions)
+    groups = {name: [Path(file) for file in files.split(",")] for name, files in named}
+    questions = {name: [one for file in files for one in read_graded(file)] for name, files in groups.items()}
     scores: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as home, Services(load_settings(home=Path(home))) as services:
         list(services.pipeline.ingest([SOURCES]))
-        print("| | " + " | ".join(files) + " |\n|---|" + "---|" * len(files))
+        print("| | " + " | ".join(groups) + " |\n|---|" + "---|" * len(groups))
         for name, changes in PARTS.items():
             with patched(changes):
-                scores[name] = measured(services, files)
+                scores[name] = measured(services, questions)
             cells = [" / ".join(f"{one[measure]:.3f}" for measure in MEASURES) for one in scores[name].values()]
             print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
     if given.out:
+        every = [file for files in groups.values() for file in files]
         hashes = {
-            name: hashlib.sha256(file.read_bytes()).hexdigest()
-            for name, file in zip(files, given.questions, strict=True)
+            f"{file.resolve().parent.name}/{file.stem}": hashlib.sha256(file.read_bytes()).hexdigest() for file in every
         }
         write_record(given.out, {**provenance("chromadb", "bm25s", "numpy"), "questions": hashes, "scores": scores})
 
