@@ -137,6 +137,8 @@ def _weight(row: _Row, names: Sequence[str], bounds: tuple[int, int], asked: str
     cells = [columns for cell, columns in row.cells if start <= cell.start and cell.end <= end]
     columns = [name for columns in cells for name in columns if stands_in(name, asked)]
     inside = start <= row.start and row.end <= end
+    if not inside and not columns:
+        return 0.0
     compared = inside and not set(names) <= set(row.names)
     weight = _said((*names, *columns), rarity)
     if columns or compared or (inside and not row.cells):

@@ -68,6 +68,7 @@ class Asked:
         return said / sum(weights.values()) if weights else 0.0
 
 
+@lru_cache(maxsize=64)
 def asked(question: str) -> Asked:
     """What a question asks for. A greeting has no words; whether something is so, its opposite may answer too."""
     words = () if is_greeting(question) else tuple(dict.fromkeys(content_words(question)))

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.ablation NAME=QUESTIONS.jsonl[,QUESTIONS.jsonl…]… [--out RECORD.json]
 
-Prints a table in Markdown for docs/retrieval.md: hit@1 / hit@5 / MRR / evidence@800 of each group of questions, which is
-one file or several that are taken together.
+Prints a table in Markdown for docs/retrieval.md: hit@1 / hit@5 / MRR / evidence@800 of each group of questions, which
+is one file or several that are taken together.
 """
 
 import argparse
