@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from kb.records import Answer, Document, Filter, Hit, Mode, Style, Usage
 from kb.settings import Settings
 from models.chat import Chat, Sampling, Stream
 from rag.asking import AnswerStream, Asking, Evidence
-from rag.cite import cite
+from rag.cite import cite, reading
 from rag.claims import CheckedWriting
 from rag.groups import needed, with_groups
 from rag.pieces import Piece, pieces
@@ -154,7 +153,7 @@ class Answerer:
     ) -> Generator[str, None, Answer]:
         """What the model writes, a sentence at a time, with the citations that bear it out."""
         began = time.perf_counter()
-        checked = CheckedWriting(evidence.found.hits, cache(self.document))
+        checked = CheckedWriting(evidence.found.hits, reading(self.document))
         try:
             for piece in written:
                 if whole := checked.feed(piece):
@@ -213,7 +212,7 @@ class Answerer:
         asked = evidence.found.asked
         if evidence.answerable:
             chosen = choose(asked, evidence.pieces, rank(asked, evidence.pieces, nats, self.weights))
-        document = cache(self.document)  # a large one takes a while to read
+        document = reading(self.document)
         citations = tuple(cite(n, piece, document(piece.hit.passage.document_id)) for n, piece in enumerate(chosen, 1))
         return Answer(
             question=question,

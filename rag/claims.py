@@ -27,7 +27,7 @@ class CheckedWriting:
     the sentence out is left out.
     """
 
-    def __init__(self, hits: Sequence[Hit], document: Callable[[str], Document]) -> None:
+    def __init__(self, hits: Sequence[Hit], document: Callable[[str], Document | None]) -> None:
         self._hits, self._document = hits, document
         self._pending = ""
         self.text = ""
@@ -60,11 +60,11 @@ class CheckedWriting:
         if piece is None:
             return ""
         start, end = piece.span
-        document = self._document(piece.hit.passage.document_id)
+        passage = piece.hit.passage
         for known in self.citations:
-            if (known.source, known.start, known.end) == (document.name, start, end):
+            if (known.source, known.start, known.end) == (passage.source, start, end):
                 return f" [{known.n}]"
-        self.citations.append(cite(len(self.citations) + 1, piece, document))
+        self.citations.append(cite(len(self.citations) + 1, piece, self._document(passage.document_id)))
         return f" [{len(self.citations)}]"
 
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from kb.errors import NotFoundError
 from kb.records import Document, Hit, Passage, Repair
-from rag.cite import cite, lowest_confidence
+from rag.cite import cite, lowest_confidence, reading
 from rag.metrics import grounded
 from rag.pieces import pieces
 
@@ -33,6 +34,28 @@ def test_a_citation_has_its_page_where_there_are_pages() -> None:
     piece = pieces([hit_on(5, len(TEXT))])[1]
     assert cite(1, piece, DOCUMENT).pages is None
     assert cite(1, piece, replace(DOCUMENT, page_starts=(1, 3, 4, 6))).pages == (3, 3)
+
+
+def test_a_document_that_was_replaced_or_deleted_meanwhile_is_quoted_as_it_was_found() -> None:
+    piece = pieces([hit_on(5, len(TEXT))])[1]
+    for document in (None, replace(DOCUMENT, text="另一篇，很短。")):
+        citation = cite(1, piece, document)
+        assert (citation.quote, citation.source, citation.lines) == ("低秩分解好。", "题.md", (4, 4))
+        assert citation.restored is None
+
+
+def test_each_document_is_read_once_and_may_be_gone() -> None:
+    asked: list[str] = []
+
+    def document(name: str) -> Document:
+        asked.append(name)
+        if name == "gone":
+            raise NotFoundError("There is none.")
+        return DOCUMENT
+
+    read = reading(document)
+    assert [read("d"), read("d"), read("gone")] == [DOCUMENT, DOCUMENT, None]
+    assert asked == ["d", "gone"]
 
 
 @pytest.mark.parametrize(
