@@ -6,7 +6,7 @@ Learns from questions that were written for this, about the guide (`questions/ab
 other small knowledge bases (`questions/fields`), from those asked about the guide before (`questions/guide_*.jsonl`),
 and from held-out reading questions over passages of which every fourth is left out. Prints the constants for
 rag/answerable.py, and a table in Markdown for docs/retrieval.md: what is learnt from by constants that are fitted
-without it; the files named are only measured.
+without it; the last of those asked about the guide and the files named are only measured.
 """
 
 import argparse
@@ -32,7 +32,11 @@ from rag.evaluate import GradedQuestion, read_graded
 
 QUESTIONS = Path(__file__).parent / "questions"
 TRAINING, FIELDS = QUESTIONS / "abstention_training.jsonl", QUESTIONS / "fields"
-ASKED_BEFORE = (*sorted(QUESTIONS.glob("guide_*.jsonl")), QUESTIONS.parents[1] / "guide_questions.jsonl")
+JUDGED_BY = QUESTIONS / "guide_blind_eleventh.jsonl"  # asked when all was done
+ASKED_BEFORE = (
+    *(file for file in sorted(QUESTIONS.glob("guide_*.jsonl")) if file != JUDGED_BY),
+    QUESTIONS.parents[1] / "guide_questions.jsonl",
+)
 # What there is of each kind, whatever was written: not quite half of the questions have an answer, so that those of
 # authors that were left out are refused and abstained from as they should be at 0.5; and of those without one some ask
 # of a thing what is not said of it, some of another thing in the field, some of anything.
@@ -190,8 +194,9 @@ def main() -> None:
     parser.add_argument("--reading", type=Path, required=True)
     parser.add_argument("questions", type=Path, nargs="*")
     given = parser.parse_args()
-    of_guide = list(about_the_guide([TRAINING, *ASKED_BEFORE, *given.questions]))
-    only_measured = {set_name(file) for file in given.questions}
+    measured = (JUDGED_BY, *given.questions)
+    of_guide = list(about_the_guide([TRAINING, *ASKED_BEFORE, *measured]))
+    only_measured = {set_name(file) for file in measured}
     learnt = [case for case in of_guide if case.set not in only_measured]
     learnt += [*about_fields(given.corpus), *about_reading(given.reading)]
     constants = fitted(learnt)
@@ -202,7 +207,7 @@ def main() -> None:
     for name in dict.fromkeys(case.set for case in learnt):
         places = [place for place, case in enumerate(learnt) if case.set == name]
         shown[name] = [learnt[place] for place in places], crossed[places]
-    for file in given.questions:
+    for file in measured:
         some = [case for case in of_guide if case.set == set_name(file)]
         shown[set_name(file)] = some, said(constants, some)
     table(shown)
