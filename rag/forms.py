@@ -52,8 +52,8 @@ FORMS = (
     ),
     _form(
         rf"{_WHICH}命令|命令(?:是|怎么|如何)|(?:which|what) command|command (?:to|for)",
-        r"^[\s>$!#]*(?:sudo|pip3?|python3?|conda|git|docker|npm|bash|sh|curl|wget|make|uv|apt|apt-get|brew|ollama"
-        r"|uvicorn)\s+[\w.\-]",
+        r"^[\s>$!#]*(?:sudo|pip3?|python3?|conda|git|docker|npm|bash|sh|curl|wget|make|apt|apt-get|brew|kubectl|ssh"
+        r"|systemctl|java|node|go|cargo)\s+[\w.\-]",
     ),
 )
 

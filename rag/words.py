@@ -4,7 +4,7 @@ A word is said if it stands there itself or, by its weight, a translation, anoth
 """
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -54,8 +54,8 @@ class Asked:
 
     words: tuple[str, ...]
     names: tuple[str, ...]
-    telling: dict[str, float]
-    opposites: dict[str, frozenset[str]]
+    telling: Mapping[str, float]
+    opposites: Mapping[str, frozenset[str]]
 
     def said(self, word: str, passage: Held) -> float:
         """From 0 to 1, how surely a passage says a word or its opposite."""
